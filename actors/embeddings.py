@@ -1,0 +1,52 @@
+"""Embeddings: the port, and the offline model that comes in a wheel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+"""Shape (texts, dimension); every row has length 1, so that a dot product is the cosine similarity."""
+
+
+class TextEmbedder(Protocol):
+    """Turns texts into vectors at once, in the caller's thread."""
+
+    @property
+    def name(self) -> str:
+        """Identifies the model; vectors of different names are never compared or stored together."""
+        ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    def embed(self, texts: Sequence[str]) -> Vectors: ...
+
+
+class WordLlamaEmbedder:
+    """256 dimensions, about 10,000 short texts a second on one core, loaded from its wheel alone.
+
+    The model is loaded at the first use (about 0.3 s), not in the constructor.
+    """
+
+    name = "wordllama-l2-256"
+    dimension = 256
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """An empty sequence gives an array of shape (0, 256)."""
+        if not texts:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        vectors: Vectors = self._model.embed(list(texts), norm=True)
+        return vectors
+
+    @cached_property
+    def _model(self) -> Any:
+        import wordllama
+
+        home = Path(wordllama.__file__).parent
+        return wordllama.WordLlama.load(cache_dir=home, disable_download=True)

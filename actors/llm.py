@@ -1,0 +1,103 @@
+"""The port to language models: typed requests in, typed and validated results out.
+
+A provider implements `LLM` and nothing else; the pools do not know which one they talk to. What a
+provider returns is checked by `validated` against the result type of the request, so that no reply
+with a missing field, a score of 11 or seven prompts gets past this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from state.errors import BrokenReply
+from state.messages import (
+    EvaluateAnswer,
+    FindGaps,
+    FoundGaps,
+    RefineAnswer,
+    WriteAnswer,
+    WritePrompts,
+    WriteQuestion,
+    WrittenPrompts,
+    WrittenQuestion,
+)
+from state.model import Answer, Criterion, Note, Suggestion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A provider's opinion of an answer: four criteria. The total is not its business."""
+
+    criteria: tuple[Criterion, ...]
+    issues: tuple[Note, ...] = ()
+    strengths: tuple[Note, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
+
+
+Request = FindGaps | WriteQuestion | WritePrompts | WriteAnswer | RefineAnswer | EvaluateAnswer
+Result = FoundGaps | WrittenQuestion | WrittenPrompts | Answer | Judgement
+
+RESULTS: Mapping[type[Request], type[Result]] = {
+    FindGaps: FoundGaps,
+    WriteQuestion: WrittenQuestion,
+    WritePrompts: WrittenPrompts,
+    WriteAnswer: Answer,
+    RefineAnswer: Answer,
+    EvaluateAnswer: Judgement,
+}
+
+R = TypeVar("R", bound=Result, covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens as the provider counted them; all 0 for a provider that counts none."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion(Generic[R]):
+    """A validated result and who gave it. `by` is shown to the candidate: 'offline:rules-1', 'openai:gpt-5-mini'."""
+
+    result: R
+    by: str
+    usage: Usage = Usage()
+
+
+class LLM(Protocol):
+    """A provider. `complete` returns the type that `RESULTS` names for the request.
+
+    Raises `WorkUnavailable` where trying again may help and `BrokenReply` where the reply does not
+    have the promised shape.
+    """
+
+    async def complete(self, request: Request, result: type[R]) -> Completion[R]:
+        """Send one request; `result` is `RESULTS[type(request)]`, given so that the type is known."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back connections."""
+        ...
+
+
+@cache
+def adapter(kind: type[R]) -> TypeAdapter[R]:
+    """The validator of a result type; also the source of its JSON schema."""
+    return TypeAdapter(kind)
+
+
+def validated(kind: type[R], raw: Any) -> R:
+    """`raw`, a mapping or an instance, as a `kind`. Raises `BrokenReply` naming the first wrong field."""
+    try:
+        return adapter(kind).validate_python(raw)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise BrokenReply(f"{kind.__name__}.{where}: {error.errors()[0]['type']}") from None

@@ -1,0 +1,1 @@
+"""The offline provider: deterministic rules over a skills lexicon and embeddings; no network, no key."""

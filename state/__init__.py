@@ -1,0 +1,1 @@
+"""What a session is, how it moves, and where it is kept."""

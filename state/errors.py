@@ -1,0 +1,132 @@
+"""Every error Askwell raises, split by what the caller does next.
+
+    AskwellError
+    ├── FixRequest             the request is wrong; the same one will fail again
+    │   ├── InvalidField       a value is missing, malformed or too large; names the field and the fix
+    │   ├── Unauthorized       no API key, or one that names no tenant
+    │   ├── NotFound           the id is unknown here, or belongs to someone else
+    │   ├── StepNotOpen        the workflow does not accept this event now; names the open step
+    │   ├── StillRunning       the step that this request repeats or races has not ended yet
+    │   └── KeyReused          the Idempotency-Key came before with another request
+    ├── RetryLater             nothing is wrong with the request, and nothing was lost; try again
+    │   ├── StoreUnavailable   Redis did not answer, so whether the write happened is unknown
+    │   ├── Fenced             another owner has taken the session over
+    │   ├── WorkUnavailable    a pool, a provider or the vector store cannot do the work now
+    │   ├── StepTimedOut       the work did not end within its deadline
+    │   └── Overloaded         the service has no room for another request
+    └── Broken                 neither the caller nor time mends it; an operator has to look
+        ├── RecordUnreadable   a stored record is corrupt, or newer than this version of Askwell
+        └── BrokenReply        a provider's reply does not have the promised shape
+
+Messages name fields, ids and steps; they never quote a CV, a job, a prompt or a completion, because
+they end up in logs. Every error survives pickling, so that it crosses processes whole.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class AskwellError(Exception):
+    """The root of the tree. Keyword arguments become attributes and survive pickling."""
+
+    message = "Askwell failed."
+
+    def __init__(self, message: str = "", **data: Any) -> None:
+        super().__init__(message or self.message)
+        self.data = data
+        for name, value in data.items():
+            setattr(self, name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), str(self), self.data)
+
+
+def _rebuild(kind: type[AskwellError], message: str, data: dict[str, Any]) -> AskwellError:
+    return kind(message, **data)
+
+
+class FixRequest(AskwellError):
+    """The request has to change before it can succeed."""
+
+
+class InvalidField(FixRequest):
+    """`field` is a dotted path into the request, `fix` says what would be accepted."""
+
+    field: str
+    fix: str
+
+    def __init__(self, message: str = "", *, field: str, fix: str) -> None:
+        super().__init__(message or f"{field}: {fix}", field=field, fix=fix)
+
+
+class Unauthorized(FixRequest):
+    message = "Send a known API key as 'Authorization: Bearer KEY'."
+
+
+class NotFound(FixRequest):
+    """Deliberately silent about whether the id exists for someone else."""
+
+    message = "There is nothing here under this id."
+
+
+class StepNotOpen(FixRequest):
+    """`step` is where the question is, `accepts` the names of the events open there."""
+
+    step: str
+    accepts: tuple[str, ...]
+
+    def __init__(self, message: str = "", *, step: str, accepts: tuple[str, ...]) -> None:
+        open_now = ", ".join(accepts) or "nothing, it is finished"
+        super().__init__(message or f"The open step is {step}; it accepts {open_now}.", step=step, accepts=accepts)
+
+
+class StillRunning(FixRequest):
+    message = "This step is still running. Ask again in a moment, or watch the session's events."
+    retry_after_s = 1.0
+
+
+class KeyReused(FixRequest):
+    message = "This Idempotency-Key was used before with another request. Use a new key."
+
+
+class RetryLater(AskwellError):
+    """The same request, with the same Idempotency-Key, may succeed after `retry_after_s`."""
+
+    message = "Temporarily unavailable."
+    retry_after_s: float
+
+    def __init__(self, message: str = "", *, retry_after_s: float = 1.0, **data: Any) -> None:
+        super().__init__(message, retry_after_s=retry_after_s, **data)
+
+
+class StoreUnavailable(RetryLater):
+    message = "The session store did not answer."
+
+
+class Fenced(RetryLater):
+    message = "The session has moved to another owner."
+
+
+class WorkUnavailable(RetryLater):
+    message = "No one can do this work right now."
+
+
+class StepTimedOut(RetryLater):
+    message = "The work did not end within its deadline; the step is open again."
+
+
+class Overloaded(RetryLater):
+    message = "The service is at its limit."
+
+
+class Broken(AskwellError):
+    """An operator has to look."""
+
+
+class RecordUnreadable(Broken):
+    message = "A stored record cannot be read by this version of Askwell."
+
+
+class BrokenReply(Broken):
+    message = "The provider's reply does not have the promised shape."

@@ -1,0 +1,246 @@
+"""The session-state actor: owns a shard of the sessions and drives their workflow.
+
+Every step runs in a task of the actor's own, so that a caller who goes away loses nothing; different
+questions of one session move at once, while each question moves alone.
+
+    reply ── known key? ── running? ── advance (pure) ── commit ── work ── commit ── ... ── outcome
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from state.codec import unpack_entry
+from state.errors import Fenced, KeyReused, NotFound, StillRunning, StoreUnavailable
+from state.events import GapsFound, QuestionEvent, SessionOpened
+from state.model import Document, Gap, Question, Session
+from state.outcomes import Caller, Outcome, begun, known, question_reply, session_reply
+from state.ownership import Held, Ownership
+from state.session import SESSION_ITSELF, LogEntry, new_session
+from state.steps import StepWork
+from state.store import RecordStore
+from state.workflow import advance, pending, session_pending, withdrawal
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSession:
+    """A new session. `gaps` are the caller's own; None has them found. `session_id` follows from the
+    Idempotency-Key, so that the same key leads to the same session."""
+
+    session_id: str
+    caller: Caller
+    user: str
+    cv: Document
+    job: Document
+    gaps: tuple[Gap, ...] | None
+    max_questions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One event for one question."""
+
+    session_id: str
+    question_id: str
+    caller: Caller
+    event: QuestionEvent
+
+
+class SessionState:
+    """One shard's owner. All methods raise `StoreUnavailable` or `Fenced` where the session cannot be
+    held now; the same request then finds it whole, here or at its new owner."""
+
+    def __init__(
+        self,
+        *,
+        store: RecordStore,
+        work: StepWork,
+        owner: str,
+        now_ms: Callable[[], int],
+        ttl_s: float,
+        rollouts: Mapping[str, float],
+        max_held: int = 10_000,
+    ) -> None:
+        self._ttl_ms = int(ttl_s * 1000)
+        self._sessions = Ownership(store=store, owner=owner, now_ms=now_ms, ttl_ms=self._ttl_ms, max_held=max_held)
+        self._work = work
+        self._owner = owner
+        self._now_ms = now_ms
+        self._rollouts = rollouts
+
+    async def create(self, request: OpenSession) -> Session:
+        """Open a session and write its questions; with a key seen before, its recorded outcome.
+
+        After a `RetryLater` the same key goes on where the creation stopped.
+        """
+        async with self._sessions.gate(request.session_id):
+            held = await self._find(request.session_id) or await self._open(request)
+        if held.session.tenant != request.caller.tenant:
+            raise NotFound
+        outcome = known(held.outcomes, request.caller)
+        if outcome is None:
+            raise KeyReused
+        if outcome.reply:
+            return session_reply(outcome, held.session)
+        if task := held.running.get(SESSION_ITSELF):
+            return await _attached(task, outcome, request.caller)
+        return await _kept(self._start(held, SESSION_ITSELF, self._prepare(held)))
+
+    async def read(self, tenant: str, session_id: str) -> Session:
+        """The session as of its last commit. Raises `NotFound` for an unknown or a foreign id."""
+        return (await self._owned(tenant, session_id)).session
+
+    async def reply(self, request: Reply) -> Question:
+        """Apply the candidate's event and carry out all it leads to, up to the next open step.
+
+        Raises `NotFound`, `StepNotOpen`, `StillRunning`, `KeyReused`, or a `RetryLater` after which
+        the question is open where it was.
+        """
+        held = await self._owned(request.caller.tenant, request.session_id)
+        question = held.session.require(request.question_id)
+        outcome = known(held.outcomes, request.caller)
+        if outcome is not None and outcome.reply:
+            return question_reply(outcome)
+        if task := held.running.get(question.id):
+            return await _attached(task, outcome, request.caller)
+        advance(question, request.event)
+        return await _kept(self._start(held, question.id, self._take(held, request)))
+
+    async def entries(self, tenant: str, session_id: str, *, after: int, wait_s: float) -> tuple[LogEntry, ...]:
+        """The log after version `after`; if there is nothing yet, what comes within `wait_s`."""
+        held = await self._owned(tenant, session_id)
+        if held.session.version <= after:
+            try:
+                async with asyncio.timeout(wait_s):
+                    await held.moved.wait()
+            except TimeoutError:
+                return ()
+        return tuple(map(unpack_entry, await self._sessions.entries(session_id, after=after)))
+
+    async def erase(self, tenant: str, session_id: str) -> None:
+        """Stop the session's work and delete all that is kept of it, vectors first."""
+        async with self._sessions.gate(session_id):
+            held = await self._find(session_id)
+            if held is None or held.session.tenant != tenant:
+                raise NotFound
+            self._sessions.drop(held)
+            tasks = list(held.running.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._work.forget(held.session)
+            await self._sessions.erase(held)
+
+    async def ping(self) -> str:
+        """Reaches the store and names this incarnation."""
+        await self._sessions.ping()
+        return self._owner
+
+    async def _owned(self, tenant: str, session_id: str) -> Held:
+        held = self._sessions.held(session_id)
+        if held is None:
+            async with self._sessions.gate(session_id):
+                held = await self._find(session_id)
+        if held is None or held.session.tenant != tenant:
+            raise NotFound
+        return held
+
+    async def _find(self, session_id: str) -> Held | None:
+        """The session, claimed if it is not held; steps that its last owner left undone go on."""
+        held = self._sessions.held(session_id)
+        if held is not None:
+            return held
+        held = await self._sessions.claim(session_id)
+        if held is not None:
+            if session_pending(held.session):
+                self._start(held, SESSION_ITSELF, self._prepare(held))
+            for question in filter(pending, held.session.questions):
+                self._start(held, question.id, self._finish(held, question.id))
+        return held
+
+    async def _open(self, request: OpenSession) -> Held:
+        session = new_session(
+            session_id=request.session_id,
+            tenant=request.caller.tenant,
+            user=request.user,
+            cv=request.cv,
+            job=request.job,
+            max_questions=request.max_questions,
+            rollouts=self._rollouts,
+            now_ms=self._now_ms(),
+            ttl_ms=self._ttl_ms,
+        )
+        outcome = begun(request.caller, SESSION_ITSELF, version=0)
+        opened = SessionOpened(session=session)
+        held = await self._sessions.open(session, opened, request.caller.key, outcome)
+        if request.gaps is not None:
+            gaps = GapsFound(gaps=request.gaps[: request.max_questions], by="client")
+            await self._sessions.commit(held, SESSION_ITSELF, gaps)
+        return held
+
+    def _start(self, held: Held, target: str, step: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run a step in a task of its own; no other event gets to the target until it ends."""
+        task = asyncio.create_task(step)
+        held.running[target] = task
+
+        def ended(done: asyncio.Task[T]) -> None:
+            del held.running[target]
+            if not done.cancelled():
+                done.exception()  # marks it as seen: the caller may be gone, and the record tells
+
+        task.add_done_callback(ended)
+        return task
+
+    async def _prepare(self, held: Held) -> Session:
+        """Find the gaps and write the questions, as far as that is not done yet."""
+        while commands := session_pending(held.session):
+            event = await self._work.prepare(commands[0], held.session)
+            await self._sessions.commit(held, SESSION_ITSELF, event)
+        return held.session
+
+    async def _take(self, held: Held, request: Reply) -> Question:
+        """Commit the candidate's event under its key, then do all that follows from it."""
+        key, target = request.caller.key, request.question_id
+        outcome = begun(request.caller, target, version=held.session.version)
+        await self._sessions.commit(held, target, request.event, key=key, outcome=outcome)
+        return await self._finish(held, target)
+
+    async def _finish(self, held: Held, target: str) -> Question:
+        """Do the question's work until it waits for the candidate or is finished.
+
+        Where the work cannot be done, the question is opened again and the error passed on.
+        """
+        question = held.session.require(target)
+        try:
+            while commands := pending(question):
+                event = await self._work.perform(commands[0], held.session, question)
+                session = await self._sessions.commit(held, target, event)
+                question = session.require(target)
+        except (Fenced, StoreUnavailable):
+            raise
+        except Exception:
+            await self._sessions.commit(held, target, withdrawal(question))
+            raise
+        return question
+
+
+async def _kept(task: asyncio.Task[T]) -> T:
+    """The task's result; a caller that is cancelled leaves the task running."""
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if task.cancelled():
+            raise NotFound from None  # erased while it ran
+        raise
+
+
+async def _attached(task: asyncio.Task[T], outcome: Outcome | None, caller: Caller) -> T:
+    """The running step's result, if this is the request that began it, delivered once more."""
+    if outcome is None or outcome.request_id != caller.request_id:
+        raise StillRunning
+    return await _kept(task)

@@ -1,0 +1,199 @@
+"""How each command of the workflow is carried out: which pool is asked, and what its answer means."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import assert_never
+
+import structlog
+
+from state.errors import RetryLater, StepTimedOut, WorkUnavailable
+from state.events import (
+    AnswerAccepted,
+    AnswerWritten,
+    GapsFound,
+    PromptsWritten,
+    QuestionEvent,
+    QuestionsAsked,
+    ResourcesFound,
+)
+from state.messages import (
+    EvaluateAnswer,
+    Evaluator,
+    FindGaps,
+    FindResources,
+    FindSimilar,
+    Generator,
+    Owner,
+    RefineAnswer,
+    Retriever,
+    WriteAnswer,
+    WritePrompts,
+    WriteQuestions,
+)
+from state.model import Answer, Evaluation, Experience, Gap, Question, Session
+from state.session import asked
+from state.workflow import QuestionCommand, SessionCommand, judge
+
+log = structlog.get_logger()
+
+
+class StepWork:
+    """Carries commands out over the three pools.
+
+    Every command raises a `RetryLater` where its work cannot be done now, `StepTimedOut` among them
+    once `deadline_s` has passed; `question_deadline_s` bounds each single question of a batch.
+    """
+
+    def __init__(
+        self,
+        *,
+        generator: Generator,
+        evaluator: Evaluator,
+        retriever: Retriever,
+        deadline_s: float,
+        question_deadline_s: float,
+    ) -> None:
+        self._generator = generator
+        self._evaluator = evaluator
+        self._retriever = retriever
+        self._deadline_s = deadline_s
+        self._question_deadline_s = question_deadline_s
+
+    async def prepare(self, command: SessionCommand, session: Session) -> GapsFound | QuestionsAsked:
+        """Work of the session itself: its gaps, then a question for each of them."""
+        async with self._deadline():
+            match command:
+                case SessionCommand.FIND_GAPS:
+                    request = FindGaps(cv=session.cv, job=session.job, limit=session.max_questions)
+                    found = await self._generator.find_gaps(request)
+                    return GapsFound(gaps=found.gaps, by=found.by)
+                case SessionCommand.WRITE_QUESTIONS:
+                    return await self._ask(session)
+                case _:
+                    assert_never(command)
+
+    async def perform(self, command: QuestionCommand, session: Session, question: Question) -> QuestionEvent:
+        """Work of one question: the event that its result amounts to."""
+        gap = session.gap(question.gap_id)
+        async with self._deadline():
+            match command:
+                case QuestionCommand.FIND_RESOURCES:
+                    need = FindResources(need=f"{gap.title}. {gap.description}", skills=gap.skills)
+                    return ResourcesFound(resources=await self._retriever.find_resources(need))
+                case QuestionCommand.WRITE_PROMPTS:
+                    similar = await self._similar(session, question, gap)
+                    request = WritePrompts(gap=gap, question=question.text, similar=similar)
+                    return PromptsWritten(prompts=(await self._generator.write_prompts(request)).prompts)
+                case QuestionCommand.WRITE_ANSWER:
+                    return AnswerWritten(answer=await self._write(session, question, gap))
+                case QuestionCommand.REFINE_ANSWER:
+                    return AnswerWritten(answer=await self._refine(session, question, gap))
+                case QuestionCommand.EVALUATE_ANSWER:
+                    return await self._evaluate(session, question, gap)
+                case _:
+                    assert_never(command)
+
+    async def forget(self, session: Session) -> None:
+        """Erase what the retriever keeps of the session."""
+        async with self._deadline():
+            await self._retriever.forget(_owner(session))
+
+    async def _ask(self, session: Session) -> QuestionsAsked:
+        outcome = await self._generator.write_questions(
+            WriteQuestions(
+                gaps=session.gaps,
+                cv=session.cv,
+                job=session.job,
+                deadline_s=self._question_deadline_s,
+                concurrently=session.flags["use_batch_generation"],
+            )
+        )
+        if session.gaps and not outcome.written:
+            raise WorkUnavailable("No question could be written.")
+        return asked(session, outcome)
+
+    async def _similar(self, session: Session, question: Question, gap: Gap) -> tuple[Experience, ...]:
+        """Hints for the prompts; without the retriever the prompts are written without hints."""
+        request = FindSimilar(
+            texts=(gap.title, gap.job_asks, question.text),
+            cv=session.cv,
+            owner=_owner(session),
+            concurrently=session.flags["parallel_rag_searches"],
+        )
+        try:
+            searches = await self._retriever.find_similar(request)
+        except RetryLater as error:
+            log.warning("similar_experiences_skipped", session_id=session.id, error=type(error).__name__)
+            return ()
+        nearest = {found.source: found for search in searches for found in search}
+        return tuple(sorted(nearest.values(), key=lambda found: -found.similarity))[: request.limit]
+
+    async def _write(self, session: Session, question: Question, gap: Gap) -> Answer:
+        return await self._generator.write_answer(
+            WriteAnswer(
+                gap=gap,
+                question=question.text,
+                prompts=question.prompts,
+                inputs=question.inputs,
+                cv=session.cv,
+            )
+        )
+
+    async def _refine(self, session: Session, question: Question, gap: Gap) -> Answer:
+        answer, evaluation = _scored(question)
+        return await self._generator.refine_answer(
+            RefineAnswer(
+                gap=gap,
+                question=question.text,
+                prompts=question.prompts + question.follow_ups,
+                inputs=question.inputs,
+                cv=session.cv,
+                answer=answer,
+                evaluation=evaluation,
+            )
+        )
+
+    async def _evaluate(self, session: Session, question: Question, gap: Gap) -> QuestionEvent:
+        if question.draft is None:
+            raise WorkUnavailable("There is no draft to evaluate.")
+        judged = await self._evaluator.evaluate(
+            EvaluateAnswer(
+                gap=gap,
+                question=question.text,
+                answer=question.draft,
+                inputs=question.inputs,
+                round=question.refinements + 1,
+            )
+        )
+        verdict = judge(question, judged.evaluation, judged.follow_ups)
+        if isinstance(verdict, AnswerAccepted):
+            await self._remember(session, question, gap)
+        return verdict
+
+    async def _remember(self, session: Session, question: Question, gap: Gap) -> None:
+        """Before the commit, so that erasing a session can never miss it; the id makes twice once."""
+        try:
+            await self._retriever.remember(_owner(session), question, gap)
+        except RetryLater as error:
+            log.warning("experience_not_indexed", session_id=session.id, error=type(error).__name__)
+
+    @asynccontextmanager
+    async def _deadline(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                yield
+        except TimeoutError:
+            raise StepTimedOut from None
+
+
+def _owner(session: Session) -> Owner:
+    return Owner(tenant=session.tenant, user=session.user, session_id=session.id)
+
+
+def _scored(question: Question) -> tuple[Answer, Evaluation]:
+    if question.answer is None or question.evaluation is None:
+        raise WorkUnavailable("There is no scored answer to refine.")
+    return question.answer, question.evaluation

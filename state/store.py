@@ -1,0 +1,180 @@
+"""Where records are kept: Redis, one Lua script a commit.
+
+A record is three keys under one hash tag: its state with epoch and version, the outcomes by
+idempotency key, and its log, which is also the outbox. The script checks the epoch (is this writer
+still the owner?) and the version (is this write based on the last one?) and writes all of it or
+nothing, so that a writer that was replaced without knowing can do no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, cast
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    ReadOnlyError,
+    RedisError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from state.errors import Broken, Fenced, StoreUnavailable
+
+_AWAY = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    BusyLoadingError,
+    ClusterDownError,
+    ReadOnlyError,
+    TryAgainError,
+    OSError,
+)
+_REFUSALS = {
+    "exists": "The record exists already.",
+    "gone": "The record is gone.",
+    "fenced": "Another owner has claimed the record.",
+    "stale": "The record has moved on.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A record as it was read. `outcomes` are by idempotency key."""
+
+    epoch: int
+    version: int
+    state: bytes
+    documents: bytes
+    outcomes: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One step. `version` is the one the step is based on; 0 makes a new record."""
+
+    record_id: str
+    epoch: int
+    version: int
+    state: bytes
+    entry: bytes
+    ttl_ms: int
+    documents: bytes = b""
+    key: str = ""
+    outcome: bytes = b""
+
+
+class RecordStore:
+    """All methods raise `StoreUnavailable` where Redis does not answer in time."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._claim = redis.register_script(_script("claim.lua"))
+        self._commit = redis.register_script(_script("commit.lua"))
+        self._erase = redis.register_script(_script("erase.lua"))
+
+    async def claim(self, record_id: str, owner: str) -> Stored | None:
+        """Become the record's owner under a new epoch. None if there is no such record."""
+        async with translated():
+            row = await self._claim(keys=_keys(record_id)[:2], args=[owner])
+        if row is None:
+            return None
+        epoch, version, state, documents, outcomes = row
+        pairs = zip(outcomes[::2], outcomes[1::2], strict=True)
+        return Stored(
+            epoch=int(epoch),
+            version=int(version),
+            state=state,
+            documents=documents,
+            outcomes={key.decode(): outcome for key, outcome in pairs},
+        )
+
+    async def read(self, record_id: str) -> Stored | None:
+        """The record without its outcomes, and without taking it over."""
+        async with translated():
+            fields = ["epoch", "version", "state", "documents"]
+            row = cast("list[Any]", await self._redis.hmget(_keys(record_id)[0], fields))
+        if row[0] is None:
+            return None
+        return Stored(epoch=int(row[0]), version=int(row[1]), state=row[2], documents=row[3])
+
+    async def commit(self, commit: Commit) -> None:
+        """Write one step. Raises `Fenced`, with nothing written, if the record is not as assumed."""
+        async with translated():
+            verdict = await self._commit(
+                keys=_keys(commit.record_id),
+                args=[
+                    commit.epoch,
+                    commit.version,
+                    commit.version + 1,
+                    commit.state,
+                    commit.documents,
+                    commit.entry,
+                    commit.key,
+                    commit.outcome,
+                    commit.ttl_ms,
+                ],
+            )
+        _require_ok(verdict)
+
+    async def erase(self, record_id: str, epoch: int) -> None:
+        """Delete the record, its outcomes and its log. Raises `Fenced` if it is not this owner's."""
+        async with translated():
+            verdict = await self._erase(keys=_keys(record_id), args=[epoch])
+        _require_ok(verdict)
+
+    async def entries(self, record_id: str, *, after: int, limit: int = 1000) -> list[bytes]:
+        """The log's entries with a version above `after`, oldest first."""
+        async with translated():
+            rows: Any = await self._redis.xrange(_keys(record_id)[2], min=f"({after}-0", count=limit)
+        return [fields[b"entry"] for _, fields in rows]
+
+    async def ping(self) -> None:
+        async with translated():
+            await self._redis.ping()
+
+    async def aclose(self) -> None:
+        await self._redis.aclose()
+
+
+def connect(url: str, *, max_connections: int = 50, timeout_s: float = 5.0) -> Redis:
+    """A client whose callers queue for a connection instead of failing when all are in use."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=max_connections,
+        timeout=timeout_s,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+    )
+    return Redis(connection_pool=pool)
+
+
+def _keys(record_id: str) -> list[str]:
+    return [f"askwell:{{{record_id}}}:{part}" for part in ("record", "outcomes", "log")]
+
+
+def _script(name: str) -> str:
+    return (files("state") / name).read_text(encoding="utf-8")
+
+
+def _require_ok(verdict: bytes) -> None:
+    word = verdict.decode()
+    if word != "ok":
+        raise Fenced(_REFUSALS[word], reason=word)
+
+
+@asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Redis's errors as Askwell's. The text of a Redis error can hold arguments, so it is left out."""
+    try:
+        yield
+    except _AWAY as error:
+        raise StoreUnavailable(cause=type(error).__name__) from None
+    except RedisError as error:
+        raise Broken(f"Redis refused a command ({type(error).__name__}).") from None
