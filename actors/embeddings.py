@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
-"""Shape (texts, dimension); every row has length 1, so that a dot product is the cosine similarity."""
+"""Shape (texts, dimension). A row has length 1, so that a dot product is the cosine similarity; that of a
+text without a token is all zeros, near to nothing."""
 
 
 class TextEmbedder(Protocol):
@@ -41,12 +42,14 @@ class WordLlamaEmbedder:
         """An empty sequence gives an array of shape (0, 256)."""
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        vectors: Vectors = self._model.embed(list(texts), norm=True)
+        pooled: Vectors = self._model.embed(list(texts), norm=False)
+        lengths = np.linalg.norm(pooled, axis=1, keepdims=True)
+        vectors: Vectors = np.divide(pooled, lengths, out=np.zeros_like(pooled), where=lengths > 0)
         return vectors
 
     @cached_property
     def _model(self) -> Any:
-        import wordllama
+        import wordllama  # noqa: PLC0415 - a third of a second, for those alone who embed with it
 
         home = Path(wordllama.__file__).parent
         return wordllama.WordLlama.load(cache_dir=home, disable_download=True)

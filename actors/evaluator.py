@@ -34,6 +34,9 @@ class Evaluator:
         )
         return JudgedAnswer(evaluation=evaluation, follow_ups=_follow_ups(evaluation, request.round))
 
+    async def ready(self) -> None:
+        """Returns once the replica runs and has its provider."""
+
 
 def _follow_ups(evaluation: Evaluation, round_: int) -> tuple[Prompt, ...]:
     """The suggestions as prompts; without any, the weakest criterion's reason is asked about."""

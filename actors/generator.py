@@ -74,6 +74,9 @@ class Generator:
         """The refined answer, held to the same rule as the first one."""
         return await self._grounded(request)
 
+    async def ready(self) -> None:
+        """Returns once the replica runs and has its provider."""
+
     async def _grounded(self, request: WriteAnswer | RefineAnswer) -> Answer:
         completion = await self._llm.complete(request, Answer)
         if ungrounded(completion.result, request.inputs, request.cv):

@@ -143,7 +143,7 @@ class Source:
         words = [match.group() for match in _TOKEN.finditer(self.text)]
         keys = [_key(word) for word in words]
         joined = (first + second for first, second in pairwise(keys))
-        parts = (_key(part) for word in words for part in _PARTS.split(word))
+        parts = (_key(part) for word in words for part in (*_PARTS.split(word), *_HUMPS.split(word)))
         initials = (
             "".join(word[0] for word in match.group().split()).casefold()
             for match in _CAPITALISED_RUN.finditer(self.text)
@@ -153,7 +153,7 @@ class Source:
     @cached_property
     def quantities(self) -> frozenset[Key]:
         """(value, unit) of every figure; (value, '') too, as a figure may be told without its unit."""
-        keys: set[Key] = {(month, "") for month in self.months}
+        keys: set[Key] = set()
         for found in _quantities(self.text):
             keys |= {(found.bare, ""), (found.value, found.unit)}
             if found.unit == "times":
@@ -165,10 +165,9 @@ class Source:
         return frozenset(keys)
 
     @cached_property
-    def months(self) -> frozenset[Decimal]:
+    def months(self) -> frozenset[int]:
         named = (_MONTHS[match.group()[:3].lower()] for match in _ANY_MONTH.finditer(self.text))
-        dated = (int(part) for match in _NUMERIC_DATE.finditer(self.text) for part in match.groups() if part)
-        return frozenset(Decimal(month) for month in (*named, *dated))
+        return frozenset((*named, *map(_month_of, _NUMERIC_DATE.finditer(self.text))))
 
     @cached_property
     def sentences(self) -> tuple[tuple[frozenset[Decimal], frozenset[str]], ...]:
@@ -287,13 +286,14 @@ _NOTHING = re.compile(r"\b(?:no|none|never|without|nil|not)\b", re.IGNORECASE)
 
 
 def _quantities(text: str) -> Iterator[_Quantity]:
-    for match in _FIGURE.finditer(text):
+    text = _NUMERIC_DATE.sub(lambda date: date["year"] or date["year_first"], text)
+    for match in _FIGURE.finditer(_FRACTION.sub(_BREAK, text)):
         yield _figure(match)
     for match in _FRACTION.finditer(text):
         part = match["part"] or match["half"] or match["the_half"] or _singular_part(match["parts"])
         count = _WORD_VALUES[match["n"].lower()] if match["n"] else 1
-        share = Decimal(100 * count) / _FRACTIONS[part.lower()]
-        yield _Quantity(match.group(), share.normalize(), share.normalize(), "%")
+        share = (Decimal(100 * count) / _FRACTIONS[part.lower()]).normalize()
+        yield _Quantity(match.group(), share, share, "%")
     for match in _MULTIPLE.finditer(text):
         value, unit = _MULTIPLES[match.group().lower()]
         yield _Quantity(match.group(), Decimal(value), Decimal(value), unit)
@@ -346,7 +346,9 @@ def _number_borne(fact: Fact, source: Source) -> bool:
         return True
     value, unit = fact.key
     return unit == "order" and any(
-        isinstance(held, Decimal) and isinstance(value, Decimal) and held >= 2 * value for held, _ in source.quantities
+        isinstance(held, Decimal) and isinstance(value, Decimal) and held >= 2 * value
+        for held, held_unit in source.quantities
+        if held_unit or not (isinstance(held, Decimal) and 1900 <= held <= 2100)
     )
 
 
@@ -361,16 +363,24 @@ _MONTH = re.compile(
     r"|(?<=[a-z] )\b(?:May|March|Mar)\b|\b(?:May|March|Mar)\b(?= (?:\d|to\b|until\b))"
 )
 _NUMERIC_DATE = re.compile(
-    r"(?<!\w)(?:(0?[1-9]|1[0-2])[/.]\d{4}|\d{4}-(0[1-9]|1[0-2])|(\d{1,2})[/.](\d{1,2})[/.]\d{2,4})\b"
+    r"""(?<!\w)(?: (?P<month>0?[1-9]|1[0-2]) / (?P<year>\d{4}) (?!\w)
+    | (?P<year_first>\d{4}) - (?P<month_second>0[1-9]|1[0-2]) (?:-\d\d)? (?!\w) )""",
+    re.VERBOSE,
 )
 _SEASON = re.compile(r"\b(spring|summer|autumn|fall|winter)(?=\s+(?:of\s+)?\d{4})", re.IGNORECASE)
 
 
 def _asserted_dates(text: str) -> Iterator[Fact]:
     for match in _MONTH.finditer(text):
-        yield Fact(match.group(), ("month", Decimal(_MONTHS[match.group()[:3].lower()])))
+        yield Fact(match.group(), ("month", _MONTHS[match.group()[:3].lower()]))
+    for match in _NUMERIC_DATE.finditer(text):
+        yield Fact(match.group(), ("month", _month_of(match)))
     for match in _SEASON.finditer(text):
         yield Fact(match.group(), ("season", match.group().casefold()))
+
+
+def _month_of(date: re.Match[str]) -> int:
+    return int(date["month"] or date["month_second"])
 
 
 def _date_borne(fact: Fact, source: Source) -> bool:
@@ -385,7 +395,8 @@ def _date_borne(fact: Fact, source: Source) -> bool:
 
 _TOKEN = re.compile(r"[^\W_]+(?:[.'’_&-]?[^\W_]+)*[+#]*")
 _PARTS = re.compile(r"['’&-]")
-_CAPITALISED_RUN = re.compile(r"[A-Z][\w-]*(?: [A-Z][\w-]*){1,4}")
+_HUMPS = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_CAPITALISED_RUN = re.compile(r"(?<!\w)[A-Z][\w-]*(?: [A-Z][\w-]*){1,4}")
 _OPENING = re.compile(r"(?:\A|[.!?:;|•(\n–—])[\s\"'“‘*-]*$")
 _POSSESSIVE = re.compile(r"['’]s?$", re.IGNORECASE)
 _NOT_ALNUM = re.compile(r"[^\w+#]|_")
@@ -441,7 +452,7 @@ def _asserted_names(text: str) -> Iterator[Fact]:
 
 def _is_name(part: str, lenient: bool) -> bool:
     """Acronyms, mixed case and digits among letters are names anywhere, a capital only where none is due."""
-    if part in {"", "A", "I"} or _FIGURE_TOKEN.fullmatch(part):
+    if part in {"", "A", "I"} or _FIGURE_TOKEN.fullmatch(part) or _ANY_MONTH.fullmatch(part):
         return False
     if any(char.isupper() for char in part[1:]) or part.endswith(("+", "#")):
         return True
@@ -468,8 +479,8 @@ def _runs_with(words: frozenset[str], text: str) -> Iterator[Fact]:
     for match in _CAPITALISED_RUN.finditer(text):
         run = tuple(_TOKEN.findall(match.group()))
         if not words.isdisjoint(token.lower() for token in run):
-            named = (token for token in run if not _is_ordinary(token.lower()) or token.lower() in words)
-            yield Fact(match.group(), tuple(_key(token) for token in named))
+            named = [token for token in run if not _is_ordinary(token.lower()) or token.lower() in words]
+            yield Fact(match.group()[match.group().index(named[0]) :], tuple(map(_key, named)))
 
 
 def _asserted_employers(text: str) -> Iterable[Fact]:
@@ -483,7 +494,7 @@ def _asserted_titles(text: str) -> Iterator[Fact]:
 
 
 def _run_borne(fact: Fact, source: Source) -> bool:
-    return source.tokens.issuperset(str(part) for part in fact.key)
+    return fact.words in source.text or source.tokens.issuperset(str(part) for part in fact.key)
 
 
 # Outcomes: a change and its figure must stand together, and in the same direction.
@@ -495,7 +506,7 @@ _DIRECTIONS: dict[str, re.Pattern[str]] = {
         re.IGNORECASE,
     ),
     "up": re.compile(
-        r"\b(?:increas\w+|rais(?:ed|ing)|rose|risen|grew|growth|boost\w*|gained|doubl\w+|tripl\w+)\b",
+        r"\b(?:increas\w+|rais(?:ed|ing)|rose|rise|risen|rising|grew|growth|boost\w*|gained|doubl\w+|tripl\w+)\b",
         re.IGNORECASE,
     ),
     "change": re.compile(r"\b(?:improv\w+|accelerat\w+|sped|optimi[sz]\w+|transform\w*)\b", re.IGNORECASE),
@@ -521,7 +532,9 @@ def _told_directions(sentence: str) -> frozenset[str]:
     for match in _FROM_TO.finditer(sentence):
         first = next(_quantities(match["first"]), None)
         second = next(_quantities(match["second"]), None)
-        if first and second and first.unit == second.unit:
+        if first and second and not first.unit:
+            told.add("up" if first.bare < second.bare else "down")
+        elif first and second and first.unit == second.unit:
             told.add("up" if first.value < second.value else "down")
         elif first and second:
             told |= {"up", "down"}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -88,16 +87,19 @@ class LLM(Protocol):
         ...
 
 
-@cache
-def adapter(kind: type[R]) -> TypeAdapter[R]:
-    """The validator of a result type; also the source of its JSON schema."""
-    return TypeAdapter(kind)
+_ADAPTERS: dict[type[Result], TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in RESULTS.values()}
+
+
+def schema(kind: type[Result]) -> dict[str, Any]:
+    """The JSON schema of a result type."""
+    return _ADAPTERS[kind].json_schema()
 
 
 def validated(kind: type[R], raw: Any) -> R:
     """`raw`, a mapping or an instance, as a `kind`. Raises `BrokenReply` naming the first wrong field."""
     try:
-        return adapter(kind).validate_python(raw)
+        result: R = _ADAPTERS[kind].validate_python(raw)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise BrokenReply(f"{kind.__name__}.{where}: {error.errors()[0]['type']}") from None
+    return result

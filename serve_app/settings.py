@@ -27,7 +27,9 @@ MIN_KEY_LENGTH = 16
 class Settings(BaseSettings):
     """Read from `ASKWELL_*`; the addresses and keys of other services under their usual names."""
 
-    model_config = SettingsConfigDict(env_prefix="ASKWELL_", frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ASKWELL_", frozen=True, extra="ignore", populate_by_name=True, validate_default=True
+    )
 
     host: str = Field("127.0.0.1", description="Address the HTTP API listens on; any but loopback needs API keys.")
     port: int = Field(8000, ge=1, le=65535, description="Port of the HTTP API.")
@@ -107,6 +109,12 @@ class Settings(BaseSettings):
         if len({key.get_secret_value() for key in keys.values()}) < len(keys):
             raise ValueError("two tenants share a key")
         return keys
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        """Other processes have other working directories."""
+        return path.expanduser().resolve()
 
     @field_validator("rollouts")
     @classmethod

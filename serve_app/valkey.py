@@ -38,17 +38,15 @@ class Valkey:
     def url(self) -> str:
         return f"redis://:{self._password()}@127.0.0.1:{self._port}/0"
 
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process else None
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
         """Start and wait until it answers. Raises `RuntimeError` with the log's place if it does not."""
         self._directory.mkdir(parents=True, exist_ok=True)
         self._end_leftover()
-        config = self._directory / "valkey.conf"
         _write_private(
-            config,
+            self._config,
             "\n".join(
                 [
                     "bind 127.0.0.1",
@@ -66,7 +64,7 @@ class Valkey:
         )
         with (self._directory / "valkey.log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own binary, our own arguments
-                [str(get_binary_path()), str(config)],
+                [str(get_binary_path()), str(self._config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -89,6 +87,10 @@ class Valkey:
         self._pid_file.unlink(missing_ok=True)
 
     @property
+    def _config(self) -> Path:
+        return self._directory.resolve() / "valkey.conf"
+
+    @property
     def _pid_file(self) -> Path:
         return self._directory / "valkey.pid"
 
@@ -103,10 +105,7 @@ class Valkey:
         """A server that outlived its parent would hold the append-only file against us."""
         try:
             process = psutil.Process(int(self._pid_file.read_text()))
-            if str(self._directory.resolve() / "valkey.conf") in process.cmdline() or (
-                "valkey-server" in process.name()
-                and process.cwd() == str(self._directory.resolve())
-            ):
+            if str(self._config) in process.cmdline() or process.cwd() == str(self._directory.resolve()):
                 process.terminate()
                 process.wait(STOP_TIMEOUT_S)
         except (FileNotFoundError, ValueError, psutil.NoSuchProcess):

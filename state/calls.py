@@ -39,12 +39,14 @@ class Calls:
         self._lease_ms = int(lease_s * 1000)
         self._tasks: set[asyncio.Task[bytes]] = set()
 
-    async def run(self, tenant: str, key: str, fingerprint: str, work: Callable[[], Awaitable[bytes]]) -> bytes:
-        """The work's reply, from the record if there is one.
+    async def once(self, tenant: str, key: str | None, fingerprint: str, work: Callable[[], Awaitable[bytes]]) -> bytes:
+        """The work's reply, from the record if there is one; without a key the work is simply done.
 
         Raises `KeyReused` for another request under the same key and `StillRunning` while it runs.
         A caller that goes away leaves the work running to its end.
         """
+        if key is None:
+            return await work()
         record_id = derived_id("call", tenant, key)
         stored = await self._store.read(record_id)
         if stored is None:

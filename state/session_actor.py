@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from state.codec import unpack_entry
 from state.errors import Fenced, KeyReused, NotFound, StillRunning, StoreUnavailable
 from state.events import GapsFound, QuestionEvent, SessionOpened
+from state.inputs import check_inputs
 from state.model import Document, Gap, Question, Session
 from state.outcomes import Caller, Outcome, begun, known, question_reply, session_reply
 from state.ownership import Held, Ownership
@@ -98,8 +99,8 @@ class SessionState:
     async def reply(self, request: Reply) -> Question:
         """Apply the candidate's event and carry out all it leads to, up to the next open step.
 
-        Raises `NotFound`, `StepNotOpen`, `StillRunning`, `KeyReused`, or a `RetryLater` after which
-        the question is open where it was.
+        Raises `NotFound`, `StepNotOpen`, `InvalidField`, `StillRunning`, `KeyReused`, or a `RetryLater` after
+        which the question is open where it was.
         """
         held = await self._owned(request.caller.tenant, request.session_id)
         question = held.session.require(request.question_id)
@@ -109,6 +110,7 @@ class SessionState:
         if task := held.running.get(question.id):
             return await _attached(task, outcome, request.caller)
         advance(question, request.event)
+        check_inputs(question, request.event)
         return await _kept(self._start(held, question.id, self._take(held, request)))
 
     async def entries(self, tenant: str, session_id: str, *, after: int, wait_s: float) -> tuple[LogEntry, ...]:

@@ -1,0 +1,170 @@
+"""The retriever: finds learning resources, and what the same candidate has done before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID, uuid5
+
+import numpy as np
+
+from actors.catalogue import Catalogue
+from actors.catalogue import text as resource_text
+from actors.embeddings import TextEmbedder, Vectors
+from actors.ranking import Match, choose
+from actors.vectors import Collection, Hit, Payload, Point, Query, VectorStore
+from state.errors import WorkUnavailable
+from state.messages import FindResources, FindSimilar, Owner
+from state.model import Document, Experience, Gap, Question, RankedResource
+
+NAMESPACE = UUID("5b0f6d0e-8a55-4c0b-9d0c-6f1f0a5c7e21")
+"""Of the ids of points: the same resource, the same answer is the same point in every process."""
+OWNERSHIP = ("tenant", "user", "session_id")
+EXPERIENCE_WORDS = 4
+"""A CV line of fewer words is a heading, a name or a date, and tells of no experience."""
+
+
+class Retriever:
+    """Implements `state.messages.Retriever` over a vector store.
+
+    The store is prepared at the first use: the collections are ensured and the catalogue is indexed
+    unless it is there. The ids of its points are derived from the resources', so that replicas that
+    do it at once write the same points. After a failure it is prepared again, because the store may
+    have come back empty.
+    """
+
+    def __init__(self, *, store: VectorStore, embedder: TextEmbedder, catalogue: Catalogue) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._catalogue = catalogue
+        self._resources = Collection.of(f"resources-{catalogue.digest}", embedder)
+        self._experiences = Collection.of("experiences", embedder, OWNERSHIP)
+        self._preparing = asyncio.Lock()
+        self._prepared = False
+
+    async def find_resources(self, request: FindResources) -> tuple[RankedResource, ...]:
+        """At most `request.limit` resources near the need, best first; see `actors.ranking`."""
+        need = ", ".join((request.need, *request.skills))
+        vector = (await self._embed([need]))[0]
+        everything = Query(vector=vector, limit=len(self._catalogue.resources))
+        async with self._ready_store() as store:
+            hits = (await store.search(self._resources, [everything]))[0]
+        by_id = self._catalogue.by_id
+        return choose([Match(resource=by_id[hit.payload["id"]], match=hit.score) for hit in hits], request)
+
+    async def find_similar(self, request: FindSimilar) -> tuple[tuple[Experience, ...], ...]:
+        """For each text at most `request.limit` experiences of its owner, nearest first.
+
+        With `concurrently` all texts are embedded in one call and searched for in another; without,
+        they are taken one after another. CV lines are compared here and stored nowhere.
+        """
+        batches = [request.texts] if request.concurrently else [(text,) for text in request.texts]
+        found: list[tuple[Experience, ...]] = []
+        for texts in batches:
+            found += await self._similar(texts, request)
+        return tuple(found)
+
+    async def remember(self, owner: Owner, question: Question, gap: Gap) -> None:
+        """Store the question's answer as an experience of `owner`; twice is once.
+
+        That it was accepted is the caller's word, which it may give before the question has moved:
+        the draft counts before the former answer. Without either there is nothing to remember.
+        """
+        answer = question.draft or question.answer
+        if answer is None:
+            return
+        vector = (await self._embed([f"{gap.title}. {answer.text}"]))[0]
+        names = (owner.tenant, owner.session_id, question.id)
+        payload = {
+            "tenant": owner.tenant,
+            "user": owner.user,
+            "session_id": owner.session_id,
+            "question_id": question.id,
+            "text": answer.text,
+        }
+        point = Point(id=_point_id("answer", *names), vector=vector, payload=payload)
+        async with self._ready_store() as store:
+            await store.upsert(self._experiences, [point])
+
+    async def forget(self, owner: Owner) -> None:
+        """Delete what was remembered of the session, under whichever embedder it was."""
+        match = {"tenant": owner.tenant, "session_id": owner.session_id}
+        await self._store.delete(self._experiences, match)
+
+    async def ready(self) -> None:
+        """Returns once the catalogue is indexed and the store answers; raises `RetryLater` otherwise."""
+        async with self._ready_store() as store:
+            await store.count(self._resources, {})
+
+    async def _similar(self, texts: Sequence[str], request: FindSimilar) -> list[tuple[Experience, ...]]:
+        lines = _experience_lines(request.cv)
+        vectors = await self._embed([*texts, *(line for _, line in lines)])
+        needs, told = vectors[: len(texts)], vectors[len(texts) :]
+        match = _owned_by(request.owner)
+        queries = [Query(vector=need, limit=request.limit, match=match) for need in needs]
+        async with self._ready_store() as store:
+            searches = await store.search(self._experiences, queries)
+        return [
+            _nearest([*_from_cv(lines, told @ need), *map(_from_answer, hits)], request.limit)
+            for need, hits in zip(needs, searches, strict=True)
+        ]
+
+    async def _embed(self, texts: Sequence[str]) -> Vectors:
+        return await asyncio.to_thread(self._embedder.embed, texts)
+
+    @asynccontextmanager
+    async def _ready_store(self) -> AsyncIterator[VectorStore]:
+        await self._prepare()
+        try:
+            yield self._store
+        except WorkUnavailable:
+            self._prepared = False
+            raise
+
+    async def _prepare(self) -> None:
+        async with self._preparing:
+            if self._prepared:
+                return
+            await self._store.ensure(self._experiences)
+            await self._store.ensure(self._resources)
+            resources = self._catalogue.resources
+            if await self._store.count(self._resources, {}) < len(resources):
+                vectors = await self._embed([resource_text(resource) for resource in resources])
+                points = [
+                    Point(id=_point_id("resource", resource.id), vector=vector, payload={"id": resource.id})
+                    for resource, vector in zip(resources, vectors, strict=True)
+                ]
+                await self._store.upsert(self._resources, points)
+            self._prepared = True
+
+
+def _point_id(*names: str) -> str:
+    return str(uuid5(NAMESPACE, "\0".join(names)))
+
+
+def _owned_by(owner: Owner) -> Payload:
+    """A user's experiences from all sessions; without a user those of the session alone."""
+    if owner.user:
+        return {"tenant": owner.tenant, "user": owner.user}
+    return {"tenant": owner.tenant, "session_id": owner.session_id}
+
+
+def _experience_lines(cv: Document) -> list[tuple[int, str]]:
+    return [(number, line) for number, line in cv.lines() if len(line.split()) >= EXPERIENCE_WORDS]
+
+
+def _from_cv(lines: Sequence[tuple[int, str]], similarities: np.ndarray) -> list[Experience]:
+    return [
+        Experience(source=f"cv:{number}", text=line, similarity=float(similarity))
+        for (number, line), similarity in zip(lines, similarities, strict=True)
+    ]
+
+
+def _from_answer(hit: Hit) -> Experience:
+    source = f"session:{hit.payload['session_id']}/{hit.payload['question_id']}"
+    return Experience(source=source, text=hit.payload["text"], similarity=hit.score)
+
+
+def _nearest(experiences: Sequence[Experience], limit: int) -> tuple[Experience, ...]:
+    return tuple(sorted(experiences, key=lambda experience: -experience.similarity)[:limit])

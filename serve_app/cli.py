@@ -1,0 +1,110 @@
+"""The command `askwell`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from serve_app import bench as bench_command
+from serve_app import doctor as doctor_command
+from serve_app import interview as interview_command
+from serve_app import manifests
+from serve_app import up as up_command
+from serve_app.client import AskwellClient
+from serve_app.settings import Settings, load
+from state.errors import AskwellError
+
+app = typer.Typer(
+    help="Turns the gaps between a CV and a job description into questions, and the answers into true evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+REFUSED = 2
+
+
+def _settings() -> Settings:
+    try:
+        return load()
+    except AskwellError as error:
+        raise _refusal(error) from None
+
+
+def _refusal(error: AskwellError) -> typer.Exit:
+    console.print(f"[red]{escape(str(error))}[/red]", soft_wrap=True)
+    return typer.Exit(REFUSED)
+
+
+@app.command()
+def up() -> None:
+    """Start the whole service on this machine; Ctrl-C stops all of it."""
+    settings = _settings()
+    try:
+        code = up_command.up(settings, console)
+    except AskwellError as error:
+        raise _refusal(error) from None
+    raise typer.Exit(code)
+
+
+@app.command()
+def interview(  # noqa: PLR0917 - typer reads the command's options from its parameters
+    cv: Annotated[Path | None, typer.Argument(help="CV: .txt, .md, .pdf or .docx")] = None,
+    job: Annotated[Path | None, typer.Argument(help="Job description, in the same formats")] = None,
+    resume: Annotated[str | None, typer.Option(help="Go on with this session instead of a new one.")] = None,
+    answers: Annotated[Path | None, typer.Option(help="JSON file with replies, for a run without questions.")] = None,
+    user: Annotated[str, typer.Option(help="Your id of the candidate; joins past sessions.")] = "",
+    max_questions: Annotated[int, typer.Option(min=1, max=50, help="Most questions to ask.")] = 10,
+    url: Annotated[str | None, typer.Option(help="Address of the service; default: this machine's.")] = None,
+    api_key: Annotated[str | None, typer.Option(envvar="ASKWELL_API_KEY", help="API key, if it wants one.")] = None,
+) -> None:
+    """Interview a candidate in the terminal, against a running service."""
+    if resume is None and (cv is None or job is None):
+        console.print("Give a CV and a job description, or --resume SESSION_ID.")
+        raise typer.Exit(REFUSED)
+    client = AskwellClient(url or _settings().base_url, api_key)
+    try:
+        code = interview_command.run(
+            client,
+            cv=cv,
+            job=job,
+            session_id=resume,
+            answers=answers,
+            user=user,
+            max_questions=max_questions,
+            console=console,
+        )
+    except AskwellError as error:
+        raise _refusal(error) from None
+    raise typer.Exit(code)
+
+
+@app.command()
+def doctor() -> None:
+    """Show what is configured, what answers, what is degraded, and how to fix it."""
+    raise typer.Exit(doctor_command.run(console))
+
+
+@app.command()
+def bench(
+    questions: Annotated[int, typer.Option(min=1, help="Question workflows to measure.")] = 200,
+    users: Annotated[int, typer.Option(min=1, help="Users in the closed loop.")] = 10,
+    output: Annotated[Path | None, typer.Option(help="Also write the figures as JSON.")] = None,
+) -> None:
+    """Measure a question's workflow (reply 'yes', then inputs) on a service of its own, offline."""
+    try:
+        bench_command.run(console, questions=questions, users=users, output=output)
+    except AskwellError as error:
+        raise _refusal(error) from None
+
+
+@app.command("config")
+def config(
+    kind: Annotated[manifests.Kind, typer.Argument(help="Which file to print.")],
+) -> None:
+    """Print the Serve config file or the cluster launcher's file that these settings make."""
+    typer.echo(manifests.render(kind, _settings()), nl=False)

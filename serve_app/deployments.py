@@ -1,0 +1,191 @@
+"""The one place where Ray wraps Askwell's classes: pools, session actors, the vector store's owner.
+
+    Ingress (HTTP) ──> session-state-N (deployment actors, one a shard)
+        │                   └──> Generator, Evaluator, Retriever (pools)
+        └──> Generator, Retriever                    └──> vector-store (deployment actor, embedded only)
+
+Serve manages all of them: a dead one is replaced, a redeploy replaces every one, a shutdown ends them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+import structlog
+from fastapi import FastAPI
+from ray import serve
+from ray.serve.config import DeploymentActorConfig
+from ray.serve.handle import DeploymentHandle
+
+from actors.evaluator import Evaluator
+from actors.generator import Generator
+from actors.retriever import Retriever
+from actors.vectors_edge import EdgeVectorStore
+from serve_app import wiring
+from serve_app.http.app import create_app
+from serve_app.http.service import Service
+from serve_app.pools import APPLICATION, EVALUATOR, GENERATOR, RETRIEVER, ingress_options, pools
+from serve_app.remote import (
+    VECTOR_STORE_ACTOR,
+    RemoteEvaluator,
+    RemoteGenerator,
+    RemoteRetriever,
+    RemoteSessions,
+    RemoteVectorStore,
+    session_actor_name,
+)
+from serve_app.settings import Settings, load
+from state.calls import Calls
+from state.plans import PlanBook
+from state.session_actor import SessionState
+from state.steps import StepWork
+from state.store import RecordStore
+
+ACTOR_CONCURRENCY = 10_000
+"""Far above what a shard has in hand: event streams wait inside the actor."""
+
+
+class GeneratorReplica(Generator):
+    def __init__(self, settings: Settings) -> None:
+        configure_logs()
+        super().__init__(llm=wiring.llm(settings), plain=wiring.offline_llm())
+
+
+class EvaluatorReplica(Evaluator):
+    def __init__(self, settings: Settings) -> None:
+        configure_logs()
+        super().__init__(llm=wiring.llm(settings))
+
+
+class RetrieverReplica(Retriever):
+    def __init__(self, settings: Settings) -> None:
+        configure_logs()
+        super().__init__(
+            store=wiring.qdrant(settings) or RemoteVectorStore(),
+            embedder=wiring.embedder(),
+            catalogue=wiring.catalogue(),
+        )
+
+
+class SessionStateActor(SessionState):
+    """Owns one shard. Its owner id is new with every incarnation, so that Redis can tell them apart."""
+
+    def __init__(self, settings: Settings, app: str, shard: int) -> None:
+        configure_logs()
+        super().__init__(
+            store=RecordStore(wiring.redis(settings)),
+            work=StepWork(
+                generator=RemoteGenerator(app),
+                evaluator=RemoteEvaluator(app),
+                retriever=RemoteRetriever(app),
+                deadline_s=settings.step_deadline_s,
+                question_deadline_s=settings.question_deadline_s,
+            ),
+            owner=f"{session_actor_name(shard)}/{os.getpid()}/{uuid.uuid4().hex}",
+            now_ms=wiring.now_ms,
+            ttl_s=settings.session_ttl_s,
+            rollouts=settings.flag_rollouts,
+        )
+
+
+class VectorStoreOwner(EdgeVectorStore):
+    """The one process that has the embedded store open."""
+
+    def __init__(self, settings: Settings) -> None:
+        configure_logs()
+        super().__init__(settings.data_dir.resolve() / "vectors")
+
+
+class Ingress:
+    """Holds the pools' handles, so that Serve knows them as parts of this application."""
+
+    def __init__(self, generator: DeploymentHandle, evaluator: DeploymentHandle, retriever: DeploymentHandle) -> None:
+        self._pools = (generator, evaluator, retriever)
+
+
+def build(settings: Settings, *, app: str = APPLICATION, downscale_delay_s: float | None = None) -> serve.Application:
+    """The whole application, the same for a laptop and a cluster."""
+    delays = {} if downscale_delay_s is None else {"downscale_delay_s": downscale_delay_s}
+    options = {pool.name: pool.options(**delays) for pool in pools(settings)}
+    replicas = {GENERATOR: GeneratorReplica, EVALUATOR: EvaluatorReplica, RETRIEVER: RetrieverReplica}
+    bound = {
+        name: serve.deployment(replica)
+        .options(**options[name], deployment_actors=_vector_store(settings) if name == RETRIEVER else [])
+        .bind(settings)
+        for name, replica in replicas.items()
+    }
+
+    def http() -> FastAPI:
+        configure_logs()
+        return create_app(_service(settings, app))
+
+    ingress = serve.deployment(serve.ingress(http)(Ingress)).options(
+        **ingress_options(settings), deployment_actors=_session_actors(settings, app)
+    )
+    return ingress.bind(bound[GENERATOR], bound[EVALUATOR], bound[RETRIEVER])
+
+
+def application(args: Mapping[str, Any]) -> serve.Application:
+    """What a Serve config file imports: `args` are settings by field name, over the environment."""
+    return build(load(**args))
+
+
+def configure_logs() -> None:
+    """Structured lines on standard error, which Ray files under the process's name."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _service(settings: Settings, app: str) -> Service:
+    redis = wiring.redis(settings)
+    store = RecordStore(redis)
+    return Service(
+        settings=settings,
+        sessions=RemoteSessions(shards=settings.session_actors),
+        generator=RemoteGenerator(app),
+        evaluator=RemoteEvaluator(app),
+        retriever=RemoteRetriever(app),
+        calls=Calls(store=store, now_ms=wiring.now_ms, ttl_s=settings.key_ttl_s, lease_s=2 * settings.step_deadline_s),
+        plans=PlanBook(store=store, redis=redis, now_ms=wiring.now_ms, ttl_s=settings.plan_ttl_s),
+        now_ms=wiring.now_ms,
+        new_id=lambda: uuid.uuid4().hex,
+    )
+
+
+def _session_actors(settings: Settings, app: str) -> list[DeploymentActorConfig]:
+    return [
+        DeploymentActorConfig(
+            name=session_actor_name(shard),
+            actor_class=ray.remote(SessionStateActor),
+            init_kwargs={"settings": settings, "app": app, "shard": shard},
+            actor_options={"num_cpus": 0, "max_concurrency": ACTOR_CONCURRENCY},
+        )
+        for shard in range(settings.session_actors)
+    ]
+
+
+def _vector_store(settings: Settings) -> list[DeploymentActorConfig]:
+    if settings.qdrant_url is not None:
+        return []
+    return [
+        DeploymentActorConfig(
+            name=VECTOR_STORE_ACTOR,
+            actor_class=ray.remote(VectorStoreOwner),
+            init_kwargs={"settings": settings},
+            actor_options={"num_cpus": 0, "max_concurrency": ACTOR_CONCURRENCY},
+        )
+    ]

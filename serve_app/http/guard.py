@@ -1,0 +1,137 @@
+"""What stands before every route: host, admission, body size, time and nesting, a request id.
+
+Plain ASGI, so that a refused request costs microseconds and no route, model or thread sees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serve_app.http.problems import TITLES, problem, respond
+from serve_app.settings import Settings, is_loopback
+from state.errors import InvalidField, Overloaded
+
+MAX_NESTING = 20
+BODY_TIMEOUT_S = 15.0
+STREAMS = "/events"
+UNMETERED = ("/health/", "/metrics")
+_STRINGS_AND_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{\]}]')
+
+
+class Guard:
+    """Admits at most `max_in_flight` requests at once, and as many event streams beside them."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._max_body_bytes = settings.max_body_bytes
+        self._max_in_flight = settings.max_in_flight
+        self._loopback_only = not settings.api_keys
+        self._in_flight = {"requests": 0, "streams": 0}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refused = self._foreign_host(scope)
+        if refused is not None:
+            await refused(scope, receive, send)
+            return
+        if scope["path"].startswith(UNMETERED):
+            await self._app(scope, receive, send)
+            return
+        lane = "streams" if scope["path"].endswith(STREAMS) else "requests"
+        if self._in_flight[lane] >= self._max_in_flight:
+            await problem(Overloaded())(scope, receive, send)
+            return
+        self._in_flight[lane] += 1
+        try:
+            await self._admitted(scope, receive, send)
+        finally:
+            self._in_flight[lane] -= 1
+
+    def _foreign_host(self, scope: Scope) -> Response | None:
+        """Without keys only this machine may ask, and no web page by way of a name that points here."""
+        if not self._loopback_only:
+            return None
+        host = Request(scope).headers.get("host", "").rsplit(":", 1)[0].strip("[]")
+        if host and not is_loopback(host):
+            return respond("ForeignHost", 421, TITLES[421], detail="Without API keys only loopback names are served.")
+        return None
+
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["request_id"] = uuid.uuid4().hex
+        if scope["method"] in ("GET", "HEAD", "DELETE", "OPTIONS"):
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await self._body(scope, receive)
+        except ClientDisconnect:
+            return
+        if isinstance(body, Response):
+            await body(scope, receive, send)
+            return
+        await self._app(scope, _replayed(body, receive), send)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes | Response:
+        """The whole body, or why it is not taken."""
+        headers = Request(scope).headers
+        if "json" not in headers.get("content-type", "application/json"):
+            return respond("NotJson", 415, TITLES[415], detail="Send the body as application/json.")
+        declared = headers.get("content-length", "0")
+        too_large = declared.isdigit() and int(declared) > self._max_body_bytes
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                body = None if too_large else await _received(receive, self._max_body_bytes)
+        except TimeoutError:
+            return respond("TooSlow", 408, TITLES[408], detail=f"Send the body within {BODY_TIMEOUT_S:.0f} s.")
+        if body is None:
+            limit = f"At most {self._max_body_bytes} bytes."
+            return respond("TooLarge", 413, TITLES[413], detail=limit, field="body")
+        if _nesting(body) > MAX_NESTING:
+            return problem(InvalidField(field="body", fix=f"may be nested at most {MAX_NESTING} levels deep"))
+        return body
+
+
+async def _received(receive: Receive, limit: int) -> bytes | None:
+    """The body's bytes; None if there are more than `limit`. Raises `ClientDisconnect`."""
+    chunks = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks += message.get("body", b"")
+        if len(chunks) > limit:
+            return None
+        more = message.get("more_body", False)
+    return bytes(chunks)
+
+
+def _nesting(body: bytes) -> int:
+    """How deep brackets are nested outside of strings; linear in the body's length."""
+    depth = deepest = 0
+    for match in _STRINGS_AND_BRACKETS.finditer(body):
+        mark = match.group()[:1]
+        if mark in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """The body once, then whatever the connection says next (a disconnect)."""
+    pending: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replay

@@ -1,0 +1,152 @@
+"""Errors as RFC 9457 `application/problem+json`: one table from Askwell's errors to HTTP."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from state.errors import (
+    AskwellError,
+    Broken,
+    BrokenReply,
+    Fenced,
+    InvalidField,
+    KeyReused,
+    NotFound,
+    Overloaded,
+    RecordUnreadable,
+    StepNotOpen,
+    StepTimedOut,
+    StillRunning,
+    StoreUnavailable,
+    Unauthorized,
+    WorkUnavailable,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+PROBLEMS: Mapping[type[AskwellError], tuple[int, str]] = {
+    InvalidField: (422, "A field of the request is not valid"),
+    Unauthorized: (401, "No known API key"),
+    NotFound: (404, "Nothing here under this id"),
+    StepNotOpen: (409, "This step is not open"),
+    StillRunning: (409, "This step is still running"),
+    KeyReused: (422, "The Idempotency-Key was used with another request"),
+    StoreUnavailable: (503, "The session store does not answer"),
+    Fenced: (503, "The session has just moved"),
+    WorkUnavailable: (503, "The work cannot be done now"),
+    StepTimedOut: (503, "The work took too long"),
+    Overloaded: (503, "The service is at its limit"),
+    BrokenReply: (502, "A provider gave an unusable reply"),
+    RecordUnreadable: (500, "A stored record cannot be read"),
+    Broken: (500, "Something is broken"),
+}
+"""Status and title of every error, by its class; a problem's `type` is the class's name."""
+
+TITLES = {
+    400: "The request is malformed",
+    404: "There is no such address",
+    405: "This address does not take that method",
+    408: "The request came in too slowly",
+    413: "The request body is too large",
+    415: "The request body is not JSON",
+    421: "The request is for another host",
+}
+
+
+class Problem(BaseModel):
+    """RFC 9457, with what Askwell adds. `type` ends in the kind of the error."""
+
+    type: str = Field(examples=["urn:askwell:problem:StepNotOpen"])
+    title: str
+    status: int
+    detail: str
+    field: str | None = Field(None, description="Dotted path to the field that is not valid.")
+    fix: str | None = Field(None, description="What the field would have to be.")
+    step: str | None = Field(None, description="The step that is open now.")
+    accepts: list[str] | None = Field(None, description="What can be done in that step.")
+
+
+def documented(*errors: type[AskwellError]) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI `responses` of a route: its own errors and those that any route can give."""
+    every = (*errors, InvalidField, Unauthorized, Overloaded, StoreUnavailable)
+    responses: dict[int | str, dict[str, Any]] = {}
+    for error in dict.fromkeys(every):
+        status, title = PROBLEMS[error]
+        examples = responses.setdefault(
+            status,
+            {"description": "", "model": Problem, "content": {MEDIA_TYPE: {"examples": {}}}},
+        )
+        examples["description"] = "; ".join(filter(None, [examples["description"], title]))
+        examples["content"][MEDIA_TYPE]["examples"][error.__name__] = {"value": _body(error.__name__, status, title)}
+    return responses
+
+
+def problem(error: AskwellError) -> Response:
+    """The response an error amounts to."""
+    status, title = next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
+    extra = {name: error.data[name] for name in ("field", "fix", "step", "accepts") if name in error.data}
+    retry_after_s = getattr(error, "retry_after_s", None)
+    return respond(type(error).__name__, status, title, detail=str(error), retry_after_s=retry_after_s, **extra)
+
+
+def respond(
+    kind: str,
+    status: int,
+    title: str,
+    *,
+    detail: str = "",
+    retry_after_s: float | None = None,
+    headers: Mapping[str, str] | None = None,
+    **extra: Any,
+) -> Response:
+    """A problem response; `retry_after_s` is rounded up to whole seconds, as HTTP wants it."""
+    sent = dict(headers or {})
+    if retry_after_s is not None:
+        sent["Retry-After"] = str(max(1, math.ceil(retry_after_s)))
+    body = _body(kind, status, title, detail, **extra)
+    return Response(json.dumps(body), status_code=status, media_type=MEDIA_TYPE, headers=sent)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application as a problem."""
+
+    @app.exception_handler(AskwellError)
+    async def _askwell(_: Request, error: AskwellError) -> Response:
+        return problem(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = [str(part) for part in first["loc"] if part != "body"]
+        if first["type"] == "json_invalid":
+            return respond("Malformed", 400, TITLES[400], detail="The body is not valid JSON.")
+        return problem(InvalidField(field=".".join(where)[:200] or "body", fix=_fix(first)))
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> Response:
+        title = TITLES.get(error.status_code, "The request cannot be answered")
+        return respond("Refused", error.status_code, title, headers=error.headers)
+
+    @app.exception_handler(Exception)
+    async def _unexpected(_: Request, error: Exception) -> Response:
+        return problem(Broken(f"Unexpected {type(error).__name__}; the log has its trace."))
+
+
+def _body(kind: str, status: int, title: str, detail: str = "", **extra: Any) -> dict[str, Any]:
+    return {"type": f"urn:askwell:problem:{kind}", "title": title, "status": status, "detail": detail or title, **extra}
+
+
+def _fix(first: Mapping[str, Any]) -> str:
+    """Pydantic's message; never the input, which it would quote elsewhere."""
+    if first["type"] == "missing":
+        return "is required"
+    return str(first["msg"]).removeprefix("Value error, ")

@@ -1,0 +1,61 @@
+"""What the routes speak to: ports, no Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from serve_app.settings import Settings
+from state.calls import Calls
+from state.messages import Evaluator, Generator, Retriever
+from state.model import Question, Session
+from state.plans import PlanBook
+from state.session import LogEntry
+from state.session_actor import OpenSession, Reply
+
+
+class Checked(Protocol):
+    """A part that `/health/ready` asks."""
+
+    async def ready(self) -> None:
+        """Raises an `AskwellError` where the part cannot do its work."""
+        ...
+
+
+class Sessions(Checked, Protocol):
+    """The session-state actors as one; see `state.session_actor.SessionState` for what each call promises."""
+
+    async def create(self, request: OpenSession) -> Session: ...
+
+    async def read(self, tenant: str, session_id: str) -> Session: ...
+
+    async def reply(self, request: Reply) -> Question: ...
+
+    async def entries(self, tenant: str, session_id: str, *, after: int, wait_s: float) -> tuple[LogEntry, ...]: ...
+
+    async def erase(self, tenant: str, session_id: str) -> None: ...
+
+
+class GeneratorPool(Generator, Checked, Protocol): ...
+
+
+class EvaluatorPool(Evaluator, Checked, Protocol): ...
+
+
+class RetrieverPool(Retriever, Checked, Protocol): ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """`now_ms` tells Unix milliseconds; `new_id` gives an unguessable id."""
+
+    settings: Settings
+    sessions: Sessions
+    generator: GeneratorPool
+    evaluator: EvaluatorPool
+    retriever: RetrieverPool
+    calls: Calls
+    plans: PlanBook
+    now_ms: Callable[[], int]
+    new_id: Callable[[], str]

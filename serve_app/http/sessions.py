@@ -1,0 +1,120 @@
+"""Routes of sessions and their questions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from pydantic import BaseModel
+
+from serve_app.http.bodies import ExperienceBody, InputsBody, SessionBody, document
+from serve_app.http.idempotency import caller
+from serve_app.http.problems import documented
+from serve_app.http.tenants import Askwell, Key, Tenant
+from serve_app.http.views import QuestionView, SessionView
+from state.calls import derived_id
+from state.errors import (
+    BrokenReply,
+    Fenced,
+    KeyReused,
+    NotFound,
+    StepNotOpen,
+    StepTimedOut,
+    StillRunning,
+    WorkUnavailable,
+)
+from state.events import QuestionEvent
+from state.session_actor import OpenSession, Reply
+
+router = APIRouter(prefix="/api/sessions", tags=["sessions"])
+SessionId = Annotated[str, Path(max_length=64)]
+QuestionId = Annotated[str, Path(max_length=64)]
+
+_WORK = (StillRunning, KeyReused, Fenced, WorkUnavailable, StepTimedOut, BrokenReply)
+_REPLY = documented(NotFound, StepNotOpen, *_WORK)
+
+
+@router.post("", status_code=201, operation_id="createSession", responses=documented(*_WORK))
+async def create_session(
+    request: Request, body: SessionBody, askwell: Askwell, tenant: Tenant, key: Key = None
+) -> SessionView:
+    """Compare a CV with a job and write a question for every gap, highest priority first."""
+    opening = OpenSession(
+        session_id=askwell.new_id() if key is None else derived_id("session", tenant, key),
+        caller=caller(request, askwell, tenant, key, body),
+        user=body.user,
+        cv=document(body.cv),
+        job=document(body.job),
+        gaps=None if body.gaps is None else tuple(gap.gap(n) for n, gap in enumerate(body.gaps, 1)),
+        max_questions=body.max_questions,
+    )
+    return SessionView.of(await askwell.sessions.create(opening))
+
+
+@router.get("/{session_id}", operation_id="getSession", responses=documented(NotFound, Fenced))
+async def get_session(session_id: SessionId, askwell: Askwell, tenant: Tenant) -> SessionView:
+    """Everything needed to resume the interview."""
+    return SessionView.of(await askwell.sessions.read(tenant, session_id))
+
+
+@router.delete(
+    "/{session_id}",
+    status_code=204,
+    operation_id="deleteSession",
+    responses=documented(NotFound, Fenced, WorkUnavailable),
+)
+async def delete_session(session_id: SessionId, askwell: Askwell, tenant: Tenant) -> Response:
+    """Stop the session's work and erase its state, log, outcomes and vectors."""
+    await askwell.sessions.erase(tenant, session_id)
+    return Response(status_code=204)
+
+
+class QuestionCall:
+    """A candidate's reply on its way to the owner of the session."""
+
+    def __init__(
+        self,
+        request: Request,
+        session_id: SessionId,
+        question_id: QuestionId,
+        *,
+        askwell: Askwell,
+        tenant: Tenant,
+        key: Key = None,
+    ) -> None:
+        self._request = request
+        self._session_id = session_id
+        self._question_id = question_id
+        self._askwell = askwell
+        self._tenant = tenant
+        self._key = key
+
+    async def reply(self, body: BaseModel, event: QuestionEvent) -> QuestionView:
+        reply = Reply(
+            session_id=self._session_id,
+            question_id=self._question_id,
+            caller=caller(self._request, self._askwell, self._tenant, self._key, body),
+            event=event,
+        )
+        return QuestionView.of(await self._askwell.sessions.reply(reply))
+
+
+Call = Annotated[QuestionCall, Depends()]
+
+
+@router.post("/{session_id}/questions/{question_id}/experience", operation_id="replyExperience", responses=_REPLY)
+async def reply_experience(body: ExperienceBody, call: Call) -> QuestionView:
+    """Say whether there is experience: 'no' skips, 'willing_to_learn' brings resources, 'yes' prompts."""
+    return await call.reply(body, body.event)
+
+
+@router.post("/{session_id}/questions/{question_id}/inputs", operation_id="giveInputs", responses=_REPLY)
+async def give_inputs(body: InputsBody, call: Call) -> QuestionView:
+    """Answer the prompts: the answer is written from the inputs and the CV alone, then scored."""
+    return await call.reply(body, body.given)
+
+
+@router.post("/{session_id}/questions/{question_id}/refinement", operation_id="giveRefinement", responses=_REPLY)
+async def give_refinement(body: InputsBody, call: Call) -> QuestionView:
+    """Answer the follow-ups of an answer that fell short; at most twice."""
+    return await call.reply(body, body.refined)

@@ -1,0 +1,88 @@
+"""The pools and how far each of them scales: one readable table, made from the settings.
+
+`askwell up`, the Serve config file and the tests all take it from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from serve_app.settings import Settings
+
+APPLICATION = "askwell"
+INGRESS = "Ingress"
+GENERATOR = "Generator"
+EVALUATOR = "Evaluator"
+RETRIEVER = "Retriever"
+
+# A pool scales on what its own replicas have in hand: up within seconds, down slowly.
+UPSCALE_DELAY_S = 0.5
+DOWNSCALE_DELAY_S = 60.0
+LOOK_BACK_PERIOD_S = 2.0
+METRICS_INTERVAL_S = 0.5
+TARGET_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """`concurrency` is what one replica works on at once; at half of it on average the pool grows."""
+
+    name: str
+    min_replicas: int
+    max_replicas: int
+    concurrency: int
+
+    def options(self, *, downscale_delay_s: float = DOWNSCALE_DELAY_S) -> dict[str, Any]:
+        """As Serve's deployment options, and, key for key, as a Serve config file's."""
+        return {
+            "name": self.name,
+            "max_ongoing_requests": self.concurrency,
+            "max_queued_requests": -1,
+            "autoscaling_config": {
+                "min_replicas": self.min_replicas,
+                "max_replicas": self.max_replicas,
+                "target_ongoing_requests": max(1.0, self.concurrency * TARGET_SHARE),
+                "upscale_delay_s": UPSCALE_DELAY_S,
+                "downscale_delay_s": downscale_delay_s,
+                "look_back_period_s": LOOK_BACK_PERIOD_S,
+                "metrics_interval_s": METRICS_INTERVAL_S,
+            },
+            "ray_actor_options": {"num_cpus": 0},
+            "graceful_shutdown_timeout_s": 10.0,
+        }
+
+
+def pools(settings: Settings) -> tuple[Pool, ...]:
+    return (
+        Pool(
+            name=GENERATOR,
+            min_replicas=settings.generator_min,
+            max_replicas=settings.generator_max,
+            concurrency=settings.generator_concurrency,
+        ),
+        Pool(
+            name=EVALUATOR,
+            min_replicas=settings.evaluator_min,
+            max_replicas=settings.evaluator_max,
+            concurrency=settings.evaluator_concurrency,
+        ),
+        Pool(
+            name=RETRIEVER,
+            min_replicas=settings.retriever_min,
+            max_replicas=settings.retriever_max,
+            concurrency=settings.retriever_concurrency,
+        ),
+    )
+
+
+def ingress_options(settings: Settings) -> dict[str, Any]:
+    """The ingress keeps a fixed number of replicas; its own admission stands below Serve's limits."""
+    return {
+        "name": INGRESS,
+        "num_replicas": settings.ingress_replicas,
+        "max_ongoing_requests": 4 * settings.max_in_flight,
+        "max_queued_requests": -1,
+        "ray_actor_options": {"num_cpus": 0},
+        "graceful_shutdown_timeout_s": 10.0,
+    }

@@ -1,0 +1,250 @@
+"""The ports as seen from another process: the pools behind deployment handles, the actors by name.
+
+What Ray raises becomes one of Askwell's errors here. A call whose process died is delivered again:
+the pools' work is repeatable, and the session actor recognises a request by its id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ray import serve
+from ray.actor import ActorHandle
+from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
+from ray.serve.handle import DeploymentHandle
+
+from actors.vectors import Collection, Hit, Point, Query
+from serve_app.pools import EVALUATOR, GENERATOR, RETRIEVER
+from state.errors import AskwellError, Broken, Fenced, Overloaded, WorkUnavailable
+from state.messages import (
+    EvaluateAnswer,
+    FindGaps,
+    FindResources,
+    FindSimilar,
+    FoundGaps,
+    JudgedAnswer,
+    Owner,
+    RefineAnswer,
+    WriteAnswer,
+    WritePrompts,
+    WriteQuestions,
+    WrittenPrompts,
+    WrittenQuestions,
+)
+from state.model import Answer, Experience, Gap, Question, RankedResource, Session
+from state.session import LogEntry
+from state.session_actor import OpenSession, Reply
+
+PATIENCE_S = 20.0
+PAUSE_S = 0.1
+POOL_DELIVERIES = 3
+
+
+def session_actor_name(shard: int) -> str:
+    return f"session-state-{shard}"
+
+
+VECTOR_STORE_ACTOR = "vector-store"
+
+
+def shard_of(session_id: str, shards: int) -> int:
+    """Which session-state actor owns the session; the same in every process."""
+    return int.from_bytes(hashlib.sha256(session_id.encode()).digest()[:8], "big") % shards
+
+
+class RemotePool:
+    """One pool's handle, got at the first call, when the deployment is known to exist."""
+
+    def __init__(self, name: str, app: str) -> None:
+        self._name = name
+        self._app = app
+        self._handle: DeploymentHandle | None = None
+
+    async def call(self, method: str, *args: Any) -> Any:
+        """Deliver one call; once more, to another replica, where one died with it in hand."""
+        for delivery in range(1, POOL_DELIVERIES + 1):
+            try:
+                if self._handle is None:
+                    self._handle = serve.get_deployment_handle(self._name, self._app)
+                return await getattr(self._handle, method).remote(*args)
+            except RayTaskError as error:
+                raise _cause(error) from None
+            except BackPressureError:
+                raise Overloaded(f"The {self._name} pool has no room.") from None
+            except (RayActorError, DeploymentUnavailableError) as error:
+                if delivery == POOL_DELIVERIES:
+                    raise WorkUnavailable(f"The {self._name} pool lost its replica.") from error
+                await asyncio.sleep(PAUSE_S)
+            except (RayServeException, RayError) as error:
+                raise WorkUnavailable(f"The {self._name} pool cannot be reached.") from error
+        raise AssertionError("unreachable")
+
+
+class RemoteGenerator:
+    """Implements `state.messages.Generator`."""
+
+    def __init__(self, app: str) -> None:
+        self._pool = RemotePool(GENERATOR, app)
+
+    async def find_gaps(self, request: FindGaps) -> FoundGaps:
+        found: FoundGaps = await self._pool.call("find_gaps", request)
+        return found
+
+    async def write_questions(self, request: WriteQuestions) -> WrittenQuestions:
+        written: WrittenQuestions = await self._pool.call("write_questions", request)
+        return written
+
+    async def write_prompts(self, request: WritePrompts) -> WrittenPrompts:
+        written: WrittenPrompts = await self._pool.call("write_prompts", request)
+        return written
+
+    async def write_answer(self, request: WriteAnswer) -> Answer:
+        answer: Answer = await self._pool.call("write_answer", request)
+        return answer
+
+    async def refine_answer(self, request: RefineAnswer) -> Answer:
+        answer: Answer = await self._pool.call("refine_answer", request)
+        return answer
+
+    async def ready(self) -> None:
+        await self._pool.call("ready")
+
+
+class RemoteEvaluator:
+    """Implements `state.messages.Evaluator`."""
+
+    def __init__(self, app: str) -> None:
+        self._pool = RemotePool(EVALUATOR, app)
+
+    async def evaluate(self, request: EvaluateAnswer) -> JudgedAnswer:
+        judged: JudgedAnswer = await self._pool.call("evaluate", request)
+        return judged
+
+    async def ready(self) -> None:
+        await self._pool.call("ready")
+
+
+class RemoteRetriever:
+    """Implements `state.messages.Retriever`."""
+
+    def __init__(self, app: str) -> None:
+        self._pool = RemotePool(RETRIEVER, app)
+
+    async def find_similar(self, request: FindSimilar) -> tuple[tuple[Experience, ...], ...]:
+        found: tuple[tuple[Experience, ...], ...] = await self._pool.call("find_similar", request)
+        return found
+
+    async def find_resources(self, request: FindResources) -> tuple[RankedResource, ...]:
+        found: tuple[RankedResource, ...] = await self._pool.call("find_resources", request)
+        return found
+
+    async def remember(self, owner: Owner, question: Question, gap: Gap) -> None:
+        await self._pool.call("remember", owner, question, gap)
+
+    async def forget(self, owner: Owner) -> None:
+        await self._pool.call("forget", owner)
+
+    async def ready(self) -> None:
+        await self._pool.call("ready")
+
+
+class RemoteActor:
+    """A deployment-scoped actor by name, through its deaths: Serve replaces it, the handle is got anew."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._handle: ActorHandle | None = None
+
+    async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Deliver a call until it is answered or `PATIENCE_S` have passed; it may arrive more than once."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                if self._handle is None:
+                    self._handle = serve.get_deployment_actor(self._name)
+                return await getattr(self._handle, method).remote(*args, **kwargs)
+            except RayTaskError as error:
+                raise _cause(error) from None
+            except (RayActorError, ValueError) as error:  # ValueError: no actor of that name for a moment
+                self._handle = None
+                if time.monotonic() > deadline:
+                    raise WorkUnavailable(f"{self._name} is being replaced.", retry_after_s=2.0) from error
+            await asyncio.sleep(PAUSE_S)
+
+
+class RemoteSessions:
+    """The session-state actors as one: each call goes to the owner of its session's shard."""
+
+    def __init__(self, *, shards: int) -> None:
+        self._actors = [RemoteActor(session_actor_name(shard)) for shard in range(shards)]
+
+    async def create(self, request: OpenSession) -> Session:
+        session: Session = await self._deliver(request.session_id, "create", request)
+        return session
+
+    async def read(self, tenant: str, session_id: str) -> Session:
+        session: Session = await self._deliver(session_id, "read", tenant, session_id)
+        return session
+
+    async def reply(self, request: Reply) -> Question:
+        question: Question = await self._deliver(request.session_id, "reply", request)
+        return question
+
+    async def entries(self, tenant: str, session_id: str, *, after: int, wait_s: float) -> tuple[LogEntry, ...]:
+        found: tuple[LogEntry, ...] = await self._deliver(
+            session_id, "entries", tenant, session_id, after=after, wait_s=wait_s
+        )
+        return found
+
+    async def erase(self, tenant: str, session_id: str) -> None:
+        await self._deliver(session_id, "erase", tenant, session_id)
+
+    async def ready(self) -> None:
+        """Every shard has an owner that reaches the store."""
+        await asyncio.gather(*(actor.call("ping") for actor in self._actors))
+
+    async def _deliver(self, session_id: str, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Once more where the owner found that it had been replaced: it has dropped its copy by then."""
+        actor = self._actors[shard_of(session_id, len(self._actors))]
+        try:
+            return await actor.call(method, *args, **kwargs)
+        except Fenced:
+            return await actor.call(method, *args, **kwargs)
+
+
+class RemoteVectorStore:
+    """Implements `actors.vectors.VectorStore` over the actor that owns the embedded store."""
+
+    def __init__(self) -> None:
+        self._owner = RemoteActor(VECTOR_STORE_ACTOR)
+
+    async def ensure(self, collection: Collection) -> None:
+        await self._owner.call("ensure", collection)
+
+    async def upsert(self, collection: Collection, points: Sequence[Point]) -> None:
+        await self._owner.call("upsert", collection, points)
+
+    async def search(self, collection: Collection, queries: Sequence[Query]) -> list[list[Hit]]:
+        hits: list[list[Hit]] = await self._owner.call("search", collection, queries)
+        return hits
+
+    async def delete(self, collection: Collection, match: Any) -> None:
+        await self._owner.call("delete", collection, match)
+
+    async def count(self, collection: Collection, match: Any) -> int:
+        found: int = await self._owner.call("count", collection, match)
+        return found
+
+    async def aclose(self) -> None:
+        """The owner closes the store when it ends."""
+
+
+def _cause(error: RayTaskError) -> AskwellError:
+    """What the remote side raised. Anything but Askwell's own errors is a fault of Askwell."""
+    cause = error.cause
+    return cause if isinstance(cause, AskwellError) else Broken(f"A remote call failed with {type(cause).__name__}.")

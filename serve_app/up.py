@@ -1,0 +1,185 @@
+"""`askwell up`: the whole service on this machine, from nothing to ready, and down again.
+
+    lock ── ports free? ── Valkey ── Ray ── Serve with the application ── ready ── wait ── all down
+
+What was started is stopped, in the opposite order, whichever way it ends; nothing else is touched.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+import httpx
+from pydantic import SecretStr
+from rich.console import Console
+
+from serve_app.ray_environment import prepare
+from serve_app.settings import Settings, variable
+from serve_app.valkey import Valkey
+from state.errors import AskwellError, InvalidField
+
+READY_TIMEOUT_S = 90.0
+WATCH_INTERVAL_S = 0.5
+RUNNING = 3
+"""Exit code where the service is running already."""
+
+
+def up(settings: Settings, console: Console) -> int:
+    """Run the service until SIGINT or SIGTERM; the process's exit code."""
+    began = time.monotonic()
+    stopping = threading.Event()
+    with _signals(stopping), ExitStack() as started:
+        lock = started.enter_context(_locked(settings))
+        if lock is None:
+            console.print(_already(settings))
+            return RUNNING
+        _require_free_ports(settings)
+        token_file = prepare(settings.data_dir)
+        with console.status("Starting Valkey ...") as status:
+            valkey = _start_valkey(settings, started)
+            if valkey is not None:
+                settings = settings.model_copy(update={"redis_url": SecretStr(valkey.url)})
+            status.update("Starting Ray (about 10 s) ...")
+            from serve_app import cluster  # noqa: PLC0415 - reads the environment set above
+
+            started.callback(cluster.stop)
+            cluster.start_ray(settings)
+            status.update("Deploying generator, evaluator, retriever and session actors ...")
+            cluster.start_application(settings)
+            status.update("Waiting until every part is ready ...")
+            _wait_until_ready(settings, stopping)
+        _announce(lock, settings, console, token_file, began)
+        _watch(stopping, valkey, console)
+        console.print("Stopping ...")
+    console.print("Stopped.")
+    return 0
+
+
+@contextmanager
+def _locked(settings: Settings) -> Iterator[IO[str] | None]:
+    """The data directory's lock; None if another `askwell up` holds it. Freed by the kernel on a crash."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with _state_file(settings).open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        file.truncate(0)
+        try:
+            yield file
+        finally:
+            file.truncate(0)
+
+
+def _state_file(settings: Settings) -> Path:
+    return settings.data_dir / "up.json"
+
+
+def _already(settings: Settings) -> str:
+    try:
+        running = json.loads(_state_file(settings).read_text())
+    except ValueError:
+        return f"Askwell is being started on {settings.data_dir} by another process."
+    return f"Askwell is already running (pid {running['pid']}): {running['api']}, docs {running['docs']}"
+
+
+def _require_free_ports(settings: Settings) -> None:
+    """Raises `InvalidField` naming the variable that moves the service to another port."""
+    for name, host in (("port", settings.host), ("dashboard_port", "127.0.0.1")):
+        port = getattr(settings, name)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                fix = f"{host}:{port} cannot be listened on ({error.strerror}); choose another port"
+                raise InvalidField(field=variable(name), fix=fix) from None
+
+
+def _start_valkey(settings: Settings, started: ExitStack) -> Valkey | None:
+    if settings.redis_url is not None:
+        return None
+    valkey = Valkey(settings.data_dir / "valkey")
+    started.callback(valkey.stop)
+    valkey.start()
+    return valkey
+
+
+def _wait_until_ready(settings: Settings, stopping: threading.Event) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    last = "no answer"
+    while time.monotonic() < deadline and not stopping.is_set():
+        try:
+            reply = httpx.get(f"{_local(settings)}/health/ready", timeout=10)
+        except httpx.HTTPError as error:
+            last = type(error).__name__
+        else:
+            if reply.is_success:
+                return
+            last = reply.text
+        stopping.wait(0.2)
+    if not stopping.is_set():
+        raise AskwellError(f"The service did not get ready within {READY_TIMEOUT_S:.0f} s: {last}")
+
+
+def _local(settings: Settings) -> str:
+    """Where this machine reaches the API: a wildcard address is asked on loopback."""
+    if settings.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        return f"http://127.0.0.1:{settings.port}"
+    return settings.base_url
+
+
+def _announce(lock: IO[str], settings: Settings, console: Console, token_file: Path, began: float) -> None:
+    addresses = {
+        "pid": os.getpid(),
+        "api": settings.base_url,
+        "docs": f"{settings.base_url}/docs",
+        "dashboard": f"http://127.0.0.1:{settings.dashboard_port}",
+    }
+    lock.write(json.dumps(addresses))
+    lock.flush()
+    provider = "offline (deterministic, no key)" if settings.openai_api_key is None else settings.openai_model
+    for label, value in (
+        ("API", addresses["api"]),
+        ("API docs", addresses["docs"]),
+        ("Ray dashboard", f"{addresses['dashboard']}  (token: the content of {token_file})"),
+        ("Provider", provider),
+        ("Data", settings.data_dir.resolve()),
+    ):
+        console.print(f"{label:<14} {value}", soft_wrap=True, highlight=False)
+    console.print(f"Ready after {time.monotonic() - began:.0f} s. Ctrl-C stops it.", highlight=False)
+
+
+def _watch(stopping: threading.Event, valkey: Valkey | None, console: Console) -> None:
+    """Wait for the end; a Valkey that dies meanwhile is started again on the same files and port."""
+    while not stopping.wait(WATCH_INTERVAL_S):
+        if valkey is not None and not valkey.alive():
+            console.print("Valkey ended unexpectedly; starting it again.")
+            valkey.start()
+
+
+@contextmanager
+def _signals(stopping: threading.Event) -> Iterator[None]:
+    """SIGINT and SIGTERM ask for the end; nothing is interrupted in the middle."""
+
+    def stop(*_: object) -> None:
+        stopping.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
