@@ -87,7 +87,7 @@ class LLM(Protocol):
         ...
 
 
-_ADAPTERS: dict[type[Result], TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in RESULTS.values()}
+_ADAPTERS: Mapping[Any, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in RESULTS.values()}
 
 
 def schema(kind: type[Result]) -> dict[str, Any]:

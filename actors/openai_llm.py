@@ -7,7 +7,6 @@ repeat what was sent or received.
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from actors.instructions import Messages, render
 from actors.llm import RESULTS, Completion, R, Request, Result, Usage, schema, validated
@@ -168,13 +168,12 @@ def _fields(choice: _Choice) -> Any:
     if not choice.message.content:
         raise BrokenReply("completion.message.content: empty")
     try:
-        return json.loads(choice.message.content, object_hook=_unsigned)
-    except (ValueError, RecursionError):
+        fields = from_json(choice.message.content, allow_inf_nan=False)
+    except ValueError:
         raise BrokenReply("completion.message.content: no JSON") from None
-
-
-def _unsigned(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name != PROVENANCE}
+    if isinstance(fields, dict):
+        fields.pop(PROVENANCE, None)
+    return fields
 
 
 def _usage(usage: _Usage | None) -> Usage:

@@ -1,9 +1,10 @@
 """The embedded vector store: Qdrant's engine in this process, a folder per collection.
 
 One process owns a store. A write is acknowledged once the engine's write-ahead log holds it and the
-log is synced to the disk, so that it survives a kill and a power cut. The engine's own `flush` is left
-for every `FLUSH_EVERY` writes, to keep the replay at the next opening short: it costs twelve times as
-much as the sync and keeps the interpreter to itself for that long. Figures are in decision 0003.
+log is synced to the disk: it survives a kill, and needs nothing but the log after a power cut. The
+engine's own `flush` is left for every `FLUSH_EVERY` writes, to keep the replay at the next opening
+short: it costs six to twelve times as much as the sync, and keeps the interpreter to itself for that
+long. Figures are in decision 0003.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from docx.oxml.xmlchemy import BaseOxmlElement
 from docx.table import Table, _Cell
 from docx.text.paragraph import Paragraph
 from pypdf import PdfReader
-from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
+from pypdf.errors import DependencyError, DeprecationError, FileNotDecryptedError, PyPdfError
 
 from serve_app.http.bodies import MAX_CV_CHARS, MAX_LINES
 from state.errors import InvalidField
@@ -28,7 +28,7 @@ UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _LINE_END = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
-_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, zlib.error)
+_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, zlib.error)
 """What both libraries let through where a file's inner structure is broken; pypdf documents that it does."""
 
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote the file
@@ -83,7 +83,7 @@ def _read_pdf(path: Path) -> str:
         return "\n".join(page.extract_text() for page in PdfReader(path).pages)
     except (FileNotDecryptedError, DependencyError):
         raise InvalidField(field=path.name, fix="is encrypted; save it without a password") from None
-    except (PyPdfError, *_MALFORMED):
+    except (PyPdfError, DeprecationError, *_MALFORMED):
         raise InvalidField(field=path.name, fix="is not a readable PDF; export it again") from None
 
 
@@ -95,7 +95,7 @@ def _read_docx(path: Path) -> str:
         document = docx.Document(str(path))
         _unwrap_controls(document.element)
         return "\n".join(_lines(document.iter_inner_content()))
-    except (BadZipFile, OpcError, SyntaxError, NotImplementedError, EOFError, *_MALFORMED):  # lxml's is a SyntaxError
+    except (BadZipFile, OpcError, SyntaxError, EOFError, *_MALFORMED):  # lxml's is a SyntaxError
         raise InvalidField(
             field=path.name, fix="is not a readable .docx, or has a password; save it again without one"
         ) from None

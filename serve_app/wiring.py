@@ -9,6 +9,7 @@ from actors.openai_llm import OpenAILLM
 from redis.asyncio import Redis
 
 from actors.catalogue import Catalogue
+from actors.catalogue import load as load_catalogue
 from actors.embeddings import WordLlamaEmbedder
 from actors.llm import LLM
 from actors.offline.lexicon import Lexicon
@@ -52,7 +53,7 @@ def embedder() -> WordLlamaEmbedder:
 
 @cache
 def catalogue() -> Catalogue:
-    return Catalogue.shipped()
+    return load_catalogue()
 
 
 def redis(settings: Settings) -> Redis:

@@ -164,6 +164,8 @@ class _Writer:
         follow_up = name.startswith("refine")
         whole = _Piece(source=f"input:{name}", quote=text.strip(), role=role, follow_up=follow_up)
         fact = role in {_Role.TOOLS, _Role.DURATION, _Role.CONTEXT}
+        if _NOTHING_SAID.fullmatch(text):
+            return
         if fact and not _reads_as_prose(text):
             if has_words(text):
                 yield whole
@@ -206,7 +208,8 @@ class _Writer:
             if not kept or used <= room:
                 kept.append(piece)
                 room -= used
-        return [_claim(piece, _numbered(piece) or resume_style(piece.quote)) for piece in pieces if piece in kept]
+        claims = [_claim(piece, _numbered(piece) or resume_style(piece.quote)) for piece in pieces if piece in kept]
+        return list({claim.text.casefold(): claim for claim in reversed(claims)}.values())[::-1]
 
     def _facts(self) -> list[Claim]:
         """Tools, duration and context as one sentence: 'Used kind and Helm in a side project over 3 months'."""
@@ -240,7 +243,7 @@ class _Writer:
             yield Claim(text=f"Related experience: {line}", source=f"cv:{number}", quote=line)
         while True:
             piece = pieces[0] if pieces else _Piece(source="", quote="", role=_Role.DONE)
-            yield _claim(piece, _numbered(piece) or _snippet(resume_style(piece.quote), 12))
+            yield _claim(piece, _numbered(piece) or _snippet(resume_style(piece.quote), 20))
 
     def _nearest_lines(self, at_least: int) -> list[tuple[int, str]]:
         """CV lines that share so many words with the gap, nearest first; one a bullet."""
@@ -295,7 +298,11 @@ _ABBREVIATED = re.compile(
 _SENTENCE = re.compile(r"[^\n]+?(?:[.!?]+[\"')]*(?=\s)|;(?=\s)|(?=\n)|$)")
 _CLAUSE = re.compile(
     r"[;,]?\s+(?=(?:using|so that|which meant|resulting in|and then|and now|and afterwards)\b)"
-    r"|,\s+(?=(?:then|which|so|using|with|by|and)\b)|;\s+",
+    r"|,\s+(?=(?:then|which|so|using|with|by|and|no|never|without|cutting|reducing|saving)\b)|;\s+",
+    re.IGNORECASE,
+)
+_NOTHING_SAID = re.compile(
+    r"\W*(?:n/?a|none|nil|no|nothing|not (?:measured|applicable|sure)|(?:I )?(?:don't|do not) know|idk|tbc|tbd)?\W*",
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[^\W_]{2,}")
@@ -367,6 +374,7 @@ _LEAD = re.compile(
     r"[^,;.!?]{0,70}?),?\s+(?:I|we)(?P<rest>(?:'ve)?\s.+)",
     re.IGNORECASE | re.DOTALL,
 )
+_PERFECT = re.compile(r"(?:I|we)(?:'ve|’ve| have| had)\s", re.IGNORECASE)
 _PAST = {
     "done": "did", "taken": "took", "given": "gave", "written": "wrote", "run": "ran", "begun": "began",
     "seen": "saw", "known": "knew", "shown": "showed", "grown": "grew", "driven": "drove", "spoken": "spoke",
@@ -411,13 +419,15 @@ def resume_style(sentence: str) -> str:
     lead = _LEAD.fullmatch(text)
     if lead:
         text = f"I{lead['rest'].rstrip(' .!;,:')} {_lower_first(lead['lead'])}"
+    perfect = _PERFECT.match(text)
     for pattern, put in _STARTS:
         text = pattern.sub(put, text, count=1)
     for pattern, put in _INSIDE:
         text = pattern.sub(put, text)
     text = text.rstrip(" .!;,:")
-    first, _, rest = text.partition(" ")
-    text = " ".join(part for part in (_PAST.get(first.lower(), first), rest) if part)
+    if perfect:
+        first, _, rest = text.partition(" ")
+        text = f"{_PAST.get(first.lower(), first)} {rest}".strip()
     return _upper_first(text) or sentence.strip()
 
 
@@ -480,8 +490,13 @@ def _stop(text: str) -> str:
 
 
 def _snippet(text: str, words: int) -> str:
+    """Its first words, cut where a phrase ends; a figure is never parted from what it counts."""
     kept = text.split()[:words]
-    while len(kept) > 1 and kept[-1].lower() in {"a", "an", "the", "and", "of", "to", "in", "for", "with", "on", "at"}:
+    if len(kept) == len(text.split()):
+        return text.rstrip(" .,;:")
+    ends = [place for place, word in enumerate(kept, 1) if place > 2 and word.endswith((",", ";", ".", ":"))]
+    kept = kept[: ends[-1]] if ends else kept
+    while len(kept) > 1 and (kept[-1].lower() in _JOINING or any(char.isdigit() for char in kept[-1])):
         kept.pop()
     return " ".join(kept).rstrip(" .,;:")
 
@@ -497,6 +512,10 @@ def _lower_first(text: str) -> str:
     return text[:1].lower() + text[1:] if first.istitle() and first.lower() in _LOWERABLE else text
 
 
+_JOINING = frozenset(
+    ["a", "an", "the", "and", "or", "of", "to", "in", "for", "with", "on", "at", "by", "from", "per", "over", "under",
+     "about", "around", "nearly", "than", "as", "up", "no", "not", "without"]
+)  # fmt: skip
 _LOWERABLE: frozenset[str] = frozenset(
     ["about", "after", "afterwards", "as", "at", "before", "carried", "during", "every", "for", "from", "helped", "in",
      "last", "later", "on", "over", "since", "some", "the", "throughout", "used", "when", "while", "within", "with"]

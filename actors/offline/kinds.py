@@ -162,6 +162,12 @@ SOFT = re.compile(
     re.IGNORECASE,
 )
 
+KNOWLEDGE = re.compile(
+    r".{0,20}\b(?:knowledge|understanding|awareness|regulations?|legislation|law|principles|standards?|theory)\b",
+    re.IGNORECASE,
+)
+PRACTICE = re.compile(r"(?:tion|sion|ing|ment|ics|logy|care|ship|ity|ance|ence|ry|ysis|work)$", re.IGNORECASE)
+
 
 def number_of(words: str) -> float:
     """'5' or 'five' as a number."""
@@ -212,20 +218,24 @@ def kind_of(gap: Gap) -> Kind:
 
 
 def _kind_of_skill(gap: Gap) -> Kind:
-    """A name in capitals is a tool or a certificate; ordinary words are a practice."""
+    """A name in capitals is a tool or a certificate; ordinary words are a practice or knowledge."""
     if gap.addressability is Addressability.TIME_DEPENDENT or CERTIFICATION.search(gap.job_asks):
         return Kind.CERTIFICATION
-    named = gap.title if gap.title in gap.skills else gap.skills[0]
+    title = set(gap.title.casefold().split())
+    named = next((skill for skill in gap.skills if title & set(skill.casefold().split())), gap.title)
     words = named.split()
-    named_thing = len(words) == 1 or any(word[:1].isupper() for word in words[1:])
-    return Kind.TOOL if named_thing else Kind.METHOD
+    ordinary = PRACTICE.search(named) if len(words) == 1 else all(word[:1].islower() for word in words[1:])
+    if KNOWLEDGE.search(gap.title) or (ordinary and KNOWLEDGE.match(gap.job_asks)):
+        return Kind.KNOWLEDGE
+    return Kind.METHOD if ordinary else Kind.TOOL
 
 
 def inline(gap_title: str, *, job_asks: str = "", skills: tuple[str, ...] = ()) -> str:
     """A title as it stands inside a sentence: 'Route planning' becomes 'route planning', 'Kubernetes' stays."""
     first, _, rest = gap_title.partition(" ")
-    if not rest or not first[1:].islower() or not rest[0].islower() or LANGUAGE.match(first):
+    practice = PRACTICE.search(first) and first[1:].islower()
+    if not first[1:].islower() or LANGUAGE.match(first) or (rest and rest[0].isupper() and not practice):
         return gap_title
-    proper = any(first in skill.split() and len(skill.split()) == 1 for skill in skills)
+    proper = not rest or any(skill == first for skill in skills)
     inside = re.search(rf"[a-z,] {re.escape(first)}\b", job_asks)
-    return gap_title if proper or inside else first.lower() + " " + rest
+    return gap_title if inside or (proper and not practice) else gap_title[0].lower() + gap_title[1:]

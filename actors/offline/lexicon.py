@@ -99,15 +99,15 @@ class Lexicon:
         return found
 
     def neighbours(self, skill: Skill, limit: int) -> tuple[Skill, ...]:
-        """Skills of the same field and kind, those that stand nearest to it in the lexicon first."""
-        order = {other.name: place for place, other in enumerate(self.skills)}
-        here = order.get(skill.name, 0)
-        kin = [
-            other
+        """Skills of the same field and kind that share words with it, those that share most first."""
+        words = _words(skill)
+        shared = {
+            other: len(words & _words(other))
             for other in self.skills
-            if other.field == skill.field and other.kind == skill.kind and other.name != skill.name
-        ]
-        return tuple(sorted(kin, key=lambda other: abs(order[other.name] - here))[:limit])
+            if (other.field, other.kind) == (skill.field, skill.kind) and other.name != skill.name
+        }
+        kin = sorted((other for other, count in shared.items() if count), key=lambda other: -shared[other])
+        return tuple(kin[:limit])
 
     def _add(self, way: str, skill: Skill) -> None:
         exact = way.startswith(EXACT)
@@ -163,6 +163,12 @@ def _unmarked(skill: Skill) -> Skill:
         field=skill.field,
         aliases=tuple(alias.lstrip(EXACT + SILENT) for alias in skill.aliases),
     )
+
+
+def _words(skill: Skill) -> frozenset[str]:
+    """The words of a skill's name and aliases, but for the smallest."""
+    ways = " ".join((skill.name, *skill.aliases))
+    return frozenset(_fold(token) for token in TOKEN.findall(ways) if len(token) > 3)
 
 
 def _fold(token: str) -> str:

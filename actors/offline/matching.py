@@ -15,6 +15,7 @@ from state.model import Document
 
 BY_NAME = frozenset({Kind.TOOL, Kind.CERTIFICATION, Kind.LICENCE})
 NEAR = 0.30
+NEAR_WITHOUT_A_WORD = 0.40
 IMPLIED: Mapping[str, tuple[str, ...]] = {
     "SQL": ("PostgreSQL", "MySQL", "Microsoft SQL Server", "T-SQL", "Oracle Database", "BigQuery", "SQLite"),
     "Git": ("GitHub", "GitLab", "Bitbucket", "GitLab CI", "GitHub Actions"),
@@ -56,7 +57,9 @@ class Shortfall:
 def shortfall(requirement: Requirement, evidence: Evidence, row: Vectors, cv: Document) -> Shortfall | None:
     """None if the CV meets the requirement. `row` holds the similarity of its line to each unit of the CV."""
     nearest = evidence.nearest(row)
-    near = f"The nearest the CV shows: “{nearest.words}”" if nearest.similarity >= NEAR else ""
+    kin = requirement.topic or stems(nearest.words) & stems(requirement.line.text)
+    is_near = nearest.similarity >= (NEAR if kin else NEAR_WITHOUT_A_WORD)
+    near = f"The nearest the CV shows: “{nearest.words}”" if is_near else ""
     nothing = "The CV shows nothing on this."
     match requirement.kind:
         case Kind.YEARS:
@@ -70,19 +73,20 @@ def shortfall(requirement: Requirement, evidence: Evidence, row: Vectors, cv: Do
         case Kind.LICENCE if requirement.topic:
             shows = _driving(requirement, evidence)
         case _:
-            return _skills(requirement, evidence, row, near or nothing)
+            below = _below(requirement.title, nearest.words)
+            return _skills(requirement, evidence, row, near or nothing, below=below)
     if shows is None:
         return None
     missing = tuple(group for group in requirement.groups if not _named(group, evidence))
     return Shortfall(requirement=requirement, missing=missing, cv_shows=shows or near or nothing)
 
 
-def _skills(requirement: Requirement, evidence: Evidence, row: Vectors, near: str) -> Shortfall | None:
+def _skills(requirement: Requirement, evidence: Evidence, row: Vectors, near: str, *, below: bool) -> Shortfall | None:
     major = [group for group in requirement.groups if not group.minor]
     missing = [group for group in major if not _met(group, evidence, row)]
     if major and not missing:
         return None
-    if not major and not evidence.lacks_a_name(requirement.title):
+    if not major and not below and not evidence.lacks_a_name(requirement.title):
         if evidence.shows(stems(requirement.title), row):
             return None
         if requirement.kind is Kind.PLAIN and not stems(requirement.title):

@@ -57,6 +57,7 @@ SPEAKS = re.compile(
     r"|proficien\w+|verbal|oral|read|communicat\w+)\b",
     re.IGNORECASE,
 )
+BESIDE = re.compile(r"\b(?:with|alongside|for|to|from)\s+(?:\w+\s+){0,2}$", re.IGNORECASE)
 STRONG_TOPICS = frozenset({"driving", "permit", "nights", "relocation", "travel"})
 
 
@@ -116,10 +117,13 @@ def _of(line: JobLine, mentions: list[Mention], lexicon: Lexicon) -> Iterable[Re
     topic = _topic(line)
     if topic:
         kind = Kind.LICENCE if topic == "driving" else Kind.LOGISTICS
-        licences = tuple(_group(line.text, [m]) for m in mentions if m.skill.kind == "licence")
+        drives = [mention for mention in mentions if "driv" in mention.skill.name.casefold()]
+        licences = tuple(_group(line.text, [mention]) for mention in drives)
         title = "Driving licence" if topic == "driving" else head(line.text)
         yield Requirement(kind=kind, title=title, line=line, cue=_cue(line, 0), groups=licences, topic=topic)
-        return
+        mentions = [mention for mention in mentions if mention not in drives]
+        if line.section is not Section.NEED or not mentions:
+            return
     if line.section is Section.LOGISTICS:
         return
     asks = line.section is Section.NEED or (_cue(line, 0) is not Cue.NONE and bool(PERSONAL.search(line.text)))
@@ -150,9 +154,13 @@ def _asked_for(mention: Mention, line: JobLine) -> bool:
     kind = mention.skill.kind
     if line.section is Section.ABOUT:
         return kind == "tool"
+    if line.section is Section.UNKNOWN and kind not in {"tool", "certification", "language"}:
+        return bool(PERSONAL.search(line.text)) or _cue(line, mention.start) is not Cue.NONE
     if kind == "language":
         short = len(head(line.text).split()) <= 3
         return bool(short or EXAMPLES.search(line.text) or SPEAKS.search(line.text))
+    if line.section is Section.DUTIES and kind not in {"tool", "certification"}:
+        return kind != "soft" and not BESIDE.search(line.text[max(mention.start - 40, 0) : mention.start])
     return kind != "soft" or line.section is Section.NEED
 
 
@@ -243,7 +251,8 @@ def _title(line: JobLine, run: tuple[Group, ...], *, alone: bool) -> str:
     short = words in whole and (len(whole.split()) <= 5 or len(run) > 1)
     if alone and (is_example or short):
         return whole
-    return capital(span if len(span) <= 50 else words)
+    named = span if len(span) <= 50 else words
+    return named if named in {skill.name for skill in run[0].skills} else capital(named)
 
 
 def _years(line: JobLine, found: Sequence[Requirement]) -> Iterable[Requirement]:

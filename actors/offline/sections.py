@@ -122,8 +122,6 @@ def read_sections(job: Document) -> list[JobLine]:
             continue
         text = _bare(line)
         here = _labelled(text)
-        if here is not None and not BULLET.match(line) and n:
-            place = here
         for unit in units(text):
             at = here or place
             lines.append(JobLine(text=unit, section=at.section, cue=at.cue))
@@ -161,10 +159,10 @@ def _heading(line: str, place: _Place, *, first: bool, shouting: bool) -> _Place
     text = " ".join(words)
     colon = text.endswith(":") and len(words) <= 14
     upper = text.isupper() and len(words) <= 10 and not shouting
-    short = len(words) <= 7 and text[-1] not in ".;,!?:"
+    short = len(words) <= 7 and text[-1] not in ".;,!:"
     known = _vocabulary(text)
     residue = _residue(text)
-    if first and not colon:
+    if first and not colon and (residue or known is None):
         return _Place(depth=depth) if depth or upper or (short and residue) else None
     if known is not None and (depth or bold or colon or (upper and residue <= 2) or (short and not residue)):
         return _Place(section=known.section, cue=known.cue, depth=depth)

@@ -29,6 +29,7 @@ OF_EXPERIENCE = re.compile(
     re.IGNORECASE,
 )
 NOT_WORK = re.compile(r".{0,30}\b(?:degree|course|diploma|apprenticeship|study|studies)\b", re.IGNORECASE)
+WORKED_FOR = re.compile(r"\b(?:work(?:ed|ing)?|been)\b.*\bfor (?:\w+ )?$", re.IGNORECASE)
 SHORT_OF = re.compile(r"\b(?:nearly|almost|just under) $", re.IGNORECASE)
 STUDY = re.compile(r"\b(?:education|academic|studies|qualifications|training)\b", re.IGNORECASE)
 WORK = re.compile(
@@ -61,7 +62,8 @@ def tenures(units: Sequence[str], cv: Document, job: Document) -> list[Tenure]:
 
 def _stated(unit: str) -> Iterable[Tenure]:
     for found in YEARS.finditer(unit):
-        if not OF_EXPERIENCE.match(unit, found.end()) or NOT_WORK.match(unit, found.end()):
+        worked = WORKED_FOR.search(unit[max(found.start() - 60, 0) : found.start()])
+        if not (worked or OF_EXPERIENCE.match(unit, found.end())) or NOT_WORK.match(unit, found.end()):
             continue
         short_of = SHORT_OF.search(unit[max(found.start() - 12, 0) : found.start()])
         years = number_of(found["number"]) + (0.5 if found["half"] else 0) - (0.1 if short_of else 0)

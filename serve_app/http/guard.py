@@ -6,6 +6,7 @@ Plain ASGI, so that a refused request costs microseconds and no route, model or 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import uuid
 from typing import Any
@@ -96,6 +97,8 @@ class Guard:
             return respond("TooLarge", 413, TITLES[413], detail=limit, field="body")
         if _nesting(body) > MAX_NESTING:
             return problem(InvalidField(field="body", fix=f"may be nested at most {MAX_NESTING} levels deep"))
+        if _broken_characters(body):
+            return problem(InvalidField(field="body", fix="holds half of a surrogate pair, which is no character"))
         return body
 
 
@@ -125,6 +128,19 @@ def _nesting(body: bytes) -> int:
         elif mark in b"]}":
             depth -= 1
     return deepest
+
+
+def _broken_characters(body: bytes) -> bool:
+    r"""Whether an escape like `\ud800` stands alone: JSON allows it, no text can hold it."""
+    if rb"\ud" not in body.lower():
+        return False
+    try:
+        json.dumps(json.loads(body), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except ValueError:
+        return False  # not JSON at all; the route says so
+    return False
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

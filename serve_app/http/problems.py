@@ -128,17 +128,23 @@ def install(app: FastAPI) -> None:
         first = error.errors()[0]
         where = [str(part) for part in first["loc"] if part != "body"]
         if first["type"] == "json_invalid":
-            return respond("Malformed", 400, TITLES[400], detail="The body is not valid JSON.")
+            return _malformed()
         return problem(InvalidField(field=".".join(where)[:200] or "body", fix=_fix(first)))
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> Response:
+        if error.status_code == 400:
+            return _malformed()
         title = TITLES.get(error.status_code, "The request cannot be answered")
         return respond("Refused", error.status_code, title, headers=error.headers)
 
     @app.exception_handler(Exception)
     async def _unexpected(_: Request, error: Exception) -> Response:
         return problem(Broken(f"Unexpected {type(error).__name__}; the log has its trace."))
+
+
+def _malformed() -> Response:
+    return respond("Malformed", 400, TITLES[400], detail="The body is not JSON in UTF-8.")
 
 
 def _body(kind: str, status: int, title: str, detail: str = "", **extra: Any) -> dict[str, Any]:

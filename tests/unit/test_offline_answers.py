@@ -109,6 +109,7 @@ def test_without_a_tools_input_the_title_names_the_skills_that_were_told() -> No
         ("It was kind of slow", "It was slow"),
         ("it was this kind of work", "It was this kind of work"),
         ("I have written it", "Wrote it"),
+        ("I run the till", "Run the till"),
         ("I was signed off for it", "Signed off for it"),
         ("I have been a supervisor since 2024", "Supervisor since 2024"),
         ("At Ferrow & Pike I commuted daily.", "Commuted daily at Ferrow & Pike"),
@@ -164,6 +165,18 @@ def test_nothing_at_all_is_refused_with_what_would_help(inputs: Inputs) -> None:
     with pytest.raises(InvalidField) as refused:
         written(inputs, cv=EMPTY)
     assert (refused.value.field, bool(refused.value.fix)) == ("inputs", True)
+
+
+def test_an_input_that_declines_to_answer_is_no_outcome() -> None:
+    for nothing in ("n/a", "None.", "-", "don't know"):
+        answer = written({"achievement": "I set up k3s.", "metrics": nothing}, cv=EMPTY)
+        assert bullets(answer)[2] == "Outcome not yet measured: Set up k3s."
+
+
+def test_a_repeated_snippet_parts_no_figure_from_what_it_counts() -> None:
+    told = "I cared for my six residents on the long corridor of the east wing by day and by night for over 14 months"
+    repeated = bullets(written({"achievement": told}, cv=EMPTY))[2]
+    assert repeated.endswith("on the long corridor of the east wing by day and by night.")
 
 
 def test_a_bare_number_keeps_the_name_of_its_prompt() -> None:
@@ -295,7 +308,7 @@ PHRASES = st.lists(st.sampled_from(PIECES)).map(" ".join)
 VALUES = st.text() | PHRASES | st.integers() | st.floats(allow_nan=True) | st.lists(st.text() | PHRASES).map(tuple)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(inputs=st.dictionaries(NAMES | st.text(min_size=1, max_size=5), VALUES, max_size=6), cv=st.text() | PHRASES)
 def test_nothing_is_invented_whatever_was_typed(inputs: Inputs, cv: str) -> None:
     document = Document(text=cv)

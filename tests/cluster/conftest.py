@@ -1,0 +1,27 @@
+"""One service for the whole run; tests that stop or kill theirs start their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.running import Running
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    running = Running(
+        tmp_path_factory.mktemp("service"),
+        settings={"GENERATOR_CONCURRENCY": "4", "GENERATOR_MAX": "2", "EVALUATOR_MAX": "2", "RETRIEVER_MAX": "2"},
+    )
+    running.start()
+    yield running
+    assert running.stop() == 0, running.printed()
+    running.client.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/cluster" in item.nodeid:
+            item.add_marker(pytest.mark.cluster)

@@ -1,0 +1,46 @@
+"""Started, stopped, killed and started again: what was acknowledged is still there, nothing is left over."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cluster.running import Running, wait_for
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Running]:
+    running = Running(tmp_path / "data", settings={"SESSION_ACTORS": "1"})
+    yield running
+    if running.alive():
+        running.stop()
+    running.client.close()
+
+
+def prompted(service: Running) -> str:
+    body = {"cv": "Ada\nDjango", "job": "Platform engineer", "gaps": [{"title": "Kubernetes"}]}
+    session = service.client.post("/api/sessions", json=body).raise_for_status().json()
+    path = f"/api/sessions/{session['id']}"
+    service.client.post(f"{path}/questions/q1/experience", json={"response": "yes"}).raise_for_status()
+    return path
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_interview_goes_on_where_it_was_after_everything_was_stopped(own: Running, number: int) -> None:
+    own.start()
+    path = prompted(own)
+    before = own.client.get(path).json()
+    started = own.children()
+    own.stop(number)
+    gone = lambda: not any(process.is_running() and process.status() != "zombie" for process in started)  # noqa: E731
+    wait_for(gone, 60, lambda: [process.name() for process in started if process.is_running()])
+    assert not [child for child in psutil.process_iter(["cmdline"]) if str(own.data_dir) in str(child.info["cmdline"])]
+    own.start()
+    assert own.client.get(path).json() == before
+    inputs = {"inputs": {"achievement": "I moved five services to Kubernetes."}}
+    assert own.client.post(f"{path}/questions/q1/inputs", json=inputs).status_code == 200
