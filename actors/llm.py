@@ -50,7 +50,7 @@ RESULTS: Mapping[type[Request], type[Result]] = {
     EvaluateAnswer: Judgement,
 }
 
-R = TypeVar("R", bound=Result, covariant=True)
+R = TypeVar("R", bound=Result)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,8 +49,9 @@ class ApiProblem(AskwellError):
         kind: str = "",
         retry_after_s: float | None = None,
     ) -> None:
+        told = f"{field}: {fix}" if field and fix else detail
         super().__init__(
-            message or (f"{title}: {detail}" if detail not in ("", title) else title),
+            message or (f"{title}: {told}" if told not in ("", title) else title),
             status=status,
             title=title,
             detail=detail,

@@ -39,6 +39,7 @@ def start_ray(settings: Settings) -> None:
 
 def start_application(settings: Settings, *, downscale_delay_s: float | None = None) -> None:
     """Start Serve and deploy Askwell on it; returns when every deployment is healthy."""
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     serve.start(
         http_options=HTTPOptions(host=settings.host, port=settings.port),
         logging_config=_quiet(),

@@ -168,12 +168,7 @@ def _service(settings: Settings, app: str) -> Service:
 
 def _session_actors(settings: Settings, app: str) -> list[DeploymentActorConfig]:
     return [
-        DeploymentActorConfig(
-            name=session_actor_name(shard),
-            actor_class=ray.remote(SessionStateActor),
-            init_kwargs={"settings": settings, "app": app, "shard": shard},
-            actor_options={"num_cpus": 0, "max_concurrency": ACTOR_CONCURRENCY},
-        )
+        _deployment_actor(session_actor_name(shard), SessionStateActor, settings, app, shard)
         for shard in range(settings.session_actors)
     ]
 
@@ -181,11 +176,18 @@ def _session_actors(settings: Settings, app: str) -> list[DeploymentActorConfig]
 def _vector_store(settings: Settings) -> list[DeploymentActorConfig]:
     if settings.qdrant_url is not None:
         return []
-    return [
-        DeploymentActorConfig(
-            name=VECTOR_STORE_ACTOR,
-            actor_class=ray.remote(VectorStoreOwner),
-            init_kwargs={"settings": settings},
-            actor_options={"num_cpus": 0, "max_concurrency": ACTOR_CONCURRENCY},
-        )
-    ]
+    return [_deployment_actor(VECTOR_STORE_ACTOR, VectorStoreOwner, settings)]
+
+
+def _deployment_actor(name: str, kind: type, *arguments: Any) -> DeploymentActorConfig:
+    """The arguments are bound into the class: Serve's own would be shown in the dashboard as JSON."""
+
+    def __init__(self: Any) -> None:  # noqa: N807 - the constructor of the class made below
+        kind.__init__(self, *arguments)
+
+    bound = type(kind.__name__, (kind,), {"__init__": __init__, "__module__": __name__})
+    return DeploymentActorConfig(
+        name=name,
+        actor_class=ray.remote(bound),
+        actor_options={"num_cpus": 0, "max_concurrency": ACTOR_CONCURRENCY},
+    )

@@ -27,7 +27,7 @@ _SERVE_HEADER = """\
 """
 _CLUSTER_HEADER = """\
 # Askwell's machines for Ray's cluster launcher: `ray up ray_cluster.yaml`, then
-# `ray exec ray_cluster.yaml 'serve deploy askwell/serve_config.yaml'`.
+# `ray exec ray_cluster.yaml '~/askwell/.venv/bin/serve deploy ~/askwell/serve_config.yaml'`.
 # Made by `askwell config cluster`. Put in your own addresses and user, and write one token of 32 or more
 # characters into ~/.ray/auth_token on the machine that launches. Dashboard and jobs listen on the head's
 # loopback only (reach them by `ray dashboard ray_cluster.yaml`), the Ray client server is off, and every
@@ -86,7 +86,7 @@ def cluster_config() -> dict[str, Any]:
         "rsync_exclude": [".venv", ".askwell", ".git"],
         "setup_commands": [
             "chmod 600 ~/.ray/auth_token ~/askwell.env",
-            "cd ~/askwell && make install && ln -sf ~/askwell/.venv/bin/ray ~/askwell/.venv/bin/serve ~/.local/bin/",
+            "cd ~/askwell && make install",
         ],
         "head_start_ray_commands": [
             f"{environment} ~/askwell/.venv/bin/ray start --head --port=6379 --dashboard-host=127.0.0.1 "

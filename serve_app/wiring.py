@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from functools import cache
 
-from actors.openai_llm import OpenAILLM
 from redis.asyncio import Redis
 
 from actors.catalogue import Catalogue
@@ -14,6 +13,7 @@ from actors.embeddings import WordLlamaEmbedder
 from actors.llm import LLM
 from actors.offline.lexicon import Lexicon
 from actors.offline.provider import OfflineLLM
+from actors.openai_llm import OpenAILLM
 from actors.vectors import VectorStore
 from actors.vectors_qdrant import connect as connect_qdrant
 from serve_app.settings import Settings

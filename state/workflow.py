@@ -246,3 +246,7 @@ def diagram() -> str:
         if finished(step):
             lines.append(f"    {step} --> [*]")
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(diagram())

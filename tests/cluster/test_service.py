@@ -143,13 +143,15 @@ def test_ten_requests_with_one_key_at_once_have_one_outcome(service: Running) ->
 
 def log(service: Running, session_id: str) -> list[str]:
     """The names of a session's events so far."""
-    names = []
+    version = service.client.get(f"/api/sessions/{session_id}").json()["version"]
+    names, last = [], False
     with service.client.stream("GET", f"/api/sessions/{session_id}/events") as reply:
         for line in reply.iter_lines():
+            last = last or line == f"id: {version}"
             if line.startswith("event: "):
                 names.append(line.removeprefix("event: "))
-            if line.startswith(": keep-alive"):
-                break
+                if last:
+                    break
     return names
 
 

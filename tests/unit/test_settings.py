@@ -1,0 +1,75 @@
+"""Settings are checked at start, by the variable's name, and keep their secrets."""
+
+from __future__ import annotations
+
+import pytest
+
+from serve_app.settings import Settings, is_loopback, load, table, variable
+from state.errors import InvalidField
+
+KEY = "a-long-enough-key-1"
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(variable(name), raising=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fix"),
+    [
+        ("ASKWELL_PORT", "http", "integer"),
+        ("ASKWELL_PORT", "0", "greater"),
+        ("ASKWELL_SESSION_TTL_S", "5", "greater"),
+        ("ASKWELL_API_KEYS", "acme=1", "JSON"),
+        ("ASKWELL_API_KEYS", '{"acme": "short"}', "shorter"),
+        ("ASKWELL_API_KEYS", f'{{"acme": "{KEY}", "other": "{KEY}"}}', "share"),
+        ("ASKWELL_ROLLOUTS", '{"no_such_flag": 5}', "unknown"),
+        ("ASKWELL_ROLLOUTS", '{"advanced_quality_evaluation": 101}', "less"),
+    ],
+)
+def test_a_bad_value_is_refused_with_the_variable_s_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, fix: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidField, match=fix) as refused:
+        load()
+    assert refused.value.field == name
+    assert KEY not in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.10", "example.com", "::"])
+def test_without_keys_only_loopback_is_listened_on(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("ASKWELL_HOST", host)
+    with pytest.raises(InvalidField, match="ASKWELL_API_KEYS"):
+        load()
+    monkeypatch.setenv("ASKWELL_API_KEYS", f'{{"acme": "{KEY}"}}')
+    assert load().host == host
+
+
+def test_a_minimum_above_its_maximum_is_refused() -> None:
+    with pytest.raises(InvalidField, match="ASKWELL_GENERATOR_MIN"):
+        load(generator_min=5, generator_max=2)
+
+
+def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "REDIS_URL", "QDRANT_API_KEY"):
+        monkeypatch.setenv(name, "hunter2-hunter2")
+    monkeypatch.setenv("ASKWELL_API_KEYS", f'{{"acme": "{KEY}"}}')
+    shown = repr(load()) + str(load()) + table()
+    assert "hunter2" not in shown
+    assert KEY not in shown
+
+
+def test_rollouts_change_the_defaults_they_name_and_no_others() -> None:
+    rollouts = load(rollouts={"advanced_quality_evaluation": 0}).flag_rollouts
+    assert rollouts["advanced_quality_evaluation"] == 0
+    assert rollouts["use_batch_generation"] == 100
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"), [("127.0.0.1", True), ("127.8.9.1", True), ("::1", True), ("localhost", True), ("a.b", False)]
+)
+def test_loopback_is_told_from_the_rest(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
