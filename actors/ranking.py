@@ -52,10 +52,12 @@ def rank(resource: Resource, wanted: Difficulty) -> float:
     )
 
 
-def choose(matches: Sequence[Match], request: FindResources) -> tuple[RankedResource, ...]:
+def choose(matches: Sequence[Match], request: FindResources, *, floor: float = 0.0) -> tuple[RankedResource, ...]:
     """At most `request.limit` resources, best first, each of which fits the budget on its own.
 
-    `matches` must hold the whole catalogue, in any order, or the median is not the typical one.
+    `matches` must hold the whole catalogue, in any order, or the median is not the typical one. A
+    cosine below `floor` is no match at all: for a need that the catalogue knows nothing of, none is
+    better than the nearest.
     """
     if not matches:
         return ()
@@ -64,7 +66,7 @@ def choose(matches: Sequence[Match], request: FindResources) -> tuple[RankedReso
     chosen = []
     for match in matches:
         nearness = _nearness(match.match, typical, nearest)
-        if nearness >= NEAR_ENOUGH and _fits(match.resource, request):
+        if match.match >= floor and nearness >= NEAR_ENOUGH and _fits(match.resource, request):
             score = rank(match.resource, request.difficulty)
             ranked = RankedResource(resource=match.resource, score=score, match=match.match)
             chosen.append((-score * nearness, match.resource.id, ranked))

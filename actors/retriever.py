@@ -51,7 +51,8 @@ class Retriever:
         async with self._ready_store() as store:
             hits = (await store.search(self._resources, [everything]))[0]
         by_id = self._catalogue.by_id
-        return choose([Match(resource=by_id[hit.payload["id"]], match=hit.score) for hit in hits], request)
+        matches = [Match(resource=by_id[hit.payload["id"]], match=hit.score) for hit in hits]
+        return choose(matches, request, floor=self._embedder.floor)
 
     async def find_similar(self, request: FindSimilar) -> tuple[tuple[Experience, ...], ...]:
         """For each text at most `request.limit` experiences of its owner, nearest first.

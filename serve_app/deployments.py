@@ -179,15 +179,16 @@ def _vector_store(settings: Settings) -> list[DeploymentActorConfig]:
     return [_deployment_actor(VECTOR_STORE_ACTOR, VectorStoreOwner, settings)]
 
 
-def _deployment_actor(name: str, kind: type, *arguments: Any) -> DeploymentActorConfig:
+def _deployment_actor(name: str, kind: type[Any], *arguments: Any) -> DeploymentActorConfig:
     """The arguments are bound into the class: Serve's own would be shown in the dashboard as JSON."""
 
-    def __init__(self: Any) -> None:  # noqa: N807 - the constructor of the class made below
-        kind.__init__(self, *arguments)
+    class Bound(kind):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(*arguments)
 
-    bound = type(kind.__name__, (kind,), {"__init__": __init__, "__module__": __name__})
+    Bound.__name__ = kind.__name__
     return DeploymentActorConfig(
         name=name,
-        actor_class=ray.remote(bound),
+        actor_class=ray.remote(Bound),
         actor_options={"num_cpus": 0, "max_concurrency": ACTOR_CONCURRENCY},
     )

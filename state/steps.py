@@ -81,7 +81,7 @@ class StepWork:
         async with self._deadline():
             match command:
                 case QuestionCommand.FIND_RESOURCES:
-                    need = FindResources(need=f"{gap.title}. {gap.description}", skills=gap.skills)
+                    need = FindResources(need=f"{gap.title}. {gap.job_asks}", skills=gap.skills)
                     return ResourcesFound(resources=await self._retriever.find_resources(need))
                 case QuestionCommand.WRITE_PROMPTS:
                     similar = await self._similar(session, question, gap)

@@ -88,9 +88,12 @@ class Running:
         assert self.process is not None
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    def named(self, name: str) -> list[psutil.Process]:
-        """The service's own processes whose title holds `name`."""
-        return [child for child in self.children() if name in " ".join(_title(child))]
+    def kill(self, name: str) -> None:
+        """`kill -9` the service's own processes whose title holds `name`; there has to be one."""
+        found = [child for child in self.children() if name in " ".join(_title(child))]
+        assert found, [_title(child) for child in self.children()]
+        for process in found:
+            process.kill()
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`askwell ARGUMENTS` in this service's environment."""

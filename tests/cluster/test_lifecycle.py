@@ -29,7 +29,7 @@ def prompted(service: Running) -> str:
     return path
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interview_goes_on_where_it_was_after_everything_was_stopped(own: Running, number: int) -> None:
     own.start()
@@ -37,10 +37,18 @@ def test_an_interview_goes_on_where_it_was_after_everything_was_stopped(own: Run
     before = own.client.get(path).json()
     started = own.children()
     own.stop(number)
-    gone = lambda: not any(process.is_running() and process.status() != "zombie" for process in started)  # noqa: E731
-    wait_for(gone, 60, lambda: [process.name() for process in started if process.is_running()])
-    assert not [child for child in psutil.process_iter(["cmdline"]) if str(own.data_dir) in str(child.info["cmdline"])]
+    if number is signal.SIGINT:
+        assert not left(started)
     own.start()
     assert own.client.get(path).json() == before
     inputs = {"inputs": {"achievement": "I moved five services to Kubernetes."}}
     assert own.client.post(f"{path}/questions/q1/inputs", json=inputs).status_code == 200
+    started += own.children()
+    assert own.stop() == 0
+    # After a kill -9 two of Ray's agents notice within about a minute that they are alone.
+    wait_for(lambda: not left(started), 150, lambda: left(started))
+
+
+def left(started: list[psutil.Process]) -> list[str]:
+    """Those of the processes that still run."""
+    return [process.name() for process in started if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]

@@ -197,8 +197,7 @@ def test_a_killed_session_actor_is_replaced_and_the_step_has_one_outcome(service
         body = {"response": "yes"}
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(step, service, session, "q1", "experience", body, key)
-            for actor in service.named("SessionStateActor"):
-                actor.kill()
+            service.kill("SessionStateActor")
             reply = running.result(60)
         assert reply.status_code in (200, 503), reply.text
         again = step(service, session, "q1", "experience", body, key)
@@ -216,8 +215,7 @@ def test_a_killed_vector_store_keeps_what_it_acknowledged(service: Running) -> N
     search = {"need": "Kubernetes basics"}
     before = service.client.post("/api/learning-resources/search", json=search).json()
     assert before["resources"]
-    for owner in service.named("VectorStoreOwner"):
-        owner.kill()
+    service.kill("VectorStoreOwner")
     assert service.client.post("/api/learning-resources/search", json=search).json() == before
 
 

@@ -123,6 +123,12 @@ def test_nothing_is_chosen_where_everything_near_exceeds_the_budget() -> None:
     assert choose([*_crowd(), _match(long, 0.8)], NEED) == ()
 
 
+def test_nothing_is_chosen_for_a_need_the_catalogue_knows_nothing_of() -> None:
+    matches = [*_crowd(), _match(PLAIN, 0.2)]
+    assert _ids(choose(matches, NEED)) == ["plain"]
+    assert choose(matches, NEED, floor=0.25) == ()
+
+
 def test_only_the_wanted_types_are_chosen() -> None:
     project = dataclasses.replace(PLAIN, id="project", type=ResourceType.PROJECT)
     request = dataclasses.replace(NEED, types=(ResourceType.PROJECT,))

@@ -93,6 +93,7 @@ class CountingEmbedder:
 
     name: str = MODEL.name
     dimension: int = MODEL.dimension
+    floor: float = MODEL.floor
     calls: list[int] = field(default_factory=list)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
