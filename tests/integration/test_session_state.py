@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
+from actors.evaluator import Evaluator
+from actors.generator import Generator
 from state.codec import pack_session
 from state.errors import (
     BrokenReply,
@@ -24,12 +26,14 @@ from state.errors import (
     WorkUnavailable,
 )
 from state.events import InputsGiven, QuestionEvent, RefinementGiven, SaidNo, SaidYes, WillLearn
+from state.flags import DEFAULT_ROLLOUTS
 from state.model import Document, Priority, Question, Session, SessionStep, Step
 from state.session import apply
 from state.session_actor import OpenSession, Reply, SessionState
+from state.steps import StepWork
 from state.store import RecordStore, connect
 from tests.conftest import Shard, caller
-from tests.fakes import INPUTS, a_gap
+from tests.fakes import INPUTS, CountingLLM, a_gap
 
 OPENING = OpenSession(
     session_id="s1",
@@ -79,6 +83,29 @@ async def test_no_skips_the_question_and_asks_nobody(shard: Shard) -> None:
     before = shard.generator.calls.copy()
     assert (await actor.reply(reply("no", SaidNo()))).step is Step.SKIPPED
     assert (shard.generator.calls, shard.evaluator.calls) == (before, 0)
+
+
+async def test_no_makes_no_call_at_the_provider_port_and_yes_with_inputs_makes_three(shard: Shard) -> None:
+    llm = CountingLLM()
+    work = StepWork(
+        generator=Generator(llm=llm, plain=llm),
+        evaluator=Evaluator(llm=llm),
+        retriever=shard.retriever,
+        deadline_s=20,
+        question_deadline_s=5,
+    )
+    actor = SessionState(
+        store=shard.store, work=work, owner="o", now_ms=shard.clock, ttl_s=60, rollouts=DEFAULT_ROLLOUTS
+    )
+    await actor.create(OPENING)
+    llm.calls.clear()
+    await actor.reply(reply("no", SaidNo(), "q1"))
+    assert llm.calls.total() == 0
+    await actor.reply(reply("learn", WillLearn(), "q2"))
+    assert llm.calls.total() == 0
+    await actor.reply(reply("yes", SaidYes(), "q3"))
+    await actor.reply(reply("inputs", InputsGiven(inputs=INPUTS), "q3"))
+    assert llm.calls == {"WritePrompts": 1, "WriteAnswer": 1, "EvaluateAnswer": 1}
 
 
 async def test_willing_to_learn_brings_resources(shard: Shard) -> None:
