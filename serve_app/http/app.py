@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import RedirectResponse
+from fastapi_offline import FastAPIOffline
 
 from serve_app.http import events, health, learning, problems, questions, sessions
 from serve_app.http.guard import Guard
@@ -16,8 +17,8 @@ SUMMARY = "Turns the gaps between a CV and a job description into questions, and
 
 
 def create_app(service: Service) -> FastAPI:
-    """The application over these ports; it holds nothing of its own but them."""
-    app = FastAPI(title="Askwell", version=version("askwell"), summary=SUMMARY)
+    """The application over these ports; it holds nothing of its own but them, its docs page included."""
+    app = FastAPIOffline(title="Askwell", version=version("askwell"), summary=SUMMARY, redoc_url=None)
     app.state.service = service
     problems.install(app)
     app.add_middleware(Guard, settings=service.settings)

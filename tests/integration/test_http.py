@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -422,6 +423,14 @@ async def test_ready_names_the_part_that_fails_and_live_goes_on(api: Api) -> Non
     reply = await api.client.get("/health/ready")
     assert (reply.status_code, reply.json()["parts"]["generator"]) == (503, "WorkUnavailable")
     assert (await api.client.get("/health/live")).status_code == 200
+
+
+async def test_the_docs_page_needs_nothing_from_elsewhere(api: Api) -> None:
+    page = (await api.client.get("/docs")).text
+    addresses = re.findall(r"""(?:src|href)=["']([^"']+)|url: '([^']+)""", page)
+    assert addresses
+    for address in (one or other for one, other in addresses):
+        assert (await api.client.get(address)).status_code == 200, address
 
 
 async def test_openapi_has_operation_ids_examples_and_every_error(api: Api) -> None:
