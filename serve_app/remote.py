@@ -161,8 +161,11 @@ class RemoteActor:
         self._handle: ActorHandle | None = None
 
     async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Deliver a call until it is answered or `PATIENCE_S` have passed; it may arrive more than once."""
-        deadline = time.monotonic() + PATIENCE_S
+        """Deliver a call until it is answered; it may arrive more than once.
+
+        Raises `WorkUnavailable` when the actor has not been there for `PATIENCE_S`.
+        """
+        missing_since: float | None = None
         while True:
             try:
                 if self._handle is None:
@@ -172,7 +175,8 @@ class RemoteActor:
                 raise _cause(error) from None
             except (RayActorError, ValueError) as error:  # ValueError: no actor of that name for a moment
                 self._handle = None
-                if time.monotonic() > deadline:
+                missing_since = missing_since or time.monotonic()
+                if time.monotonic() > missing_since + PATIENCE_S:
                     raise WorkUnavailable(f"{self._name} is being replaced.", retry_after_s=2.0) from error
             await asyncio.sleep(PAUSE_S)
 

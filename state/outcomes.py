@@ -15,6 +15,9 @@ from state.model import Question, Session
 from state.session import SESSION_ITSELF
 from state.workflow import pending, session_pending
 
+OWN_KEY = "request:"
+"""Begins the key of a request that came without one: nobody can repeat it, but it may be delivered twice."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
@@ -71,6 +74,11 @@ def answered(outcome: Outcome, session: Session) -> Outcome:
         return replace(outcome, reply=pack(session, exclude={"cv", "job"}))
     question = session.require(outcome.target)
     return outcome if pending(question) else replace(outcome, reply=pack(question))
+
+
+def released(key: str, outcome: Outcome) -> Outcome | None:
+    """What is left of the outcome of a step that was withdrawn."""
+    return None if key.startswith(OWN_KEY) else outcome
 
 
 def question_reply(outcome: Outcome) -> Question:

@@ -19,7 +19,7 @@ from state.codec import pack, pack_entry, pack_session, unpack, unpack_session
 from state.errors import AskwellError, Fenced
 from state.events import WITHDRAWALS, Event
 from state.model import Session
-from state.outcomes import Outcome, answered, unanswered
+from state.outcomes import Outcome, answered, released, unanswered
 from state.session import LogEntry, apply
 from state.store import Commit, RecordStore
 
@@ -70,10 +70,17 @@ class Ownership:
             yield
 
     def held(self, session_id: str) -> Held | None:
-        """The copy, if there is one; asking for it keeps it from being the next one dropped."""
+        """The copy, if there is one; asking for it keeps it from being the next one dropped.
+
+        A copy whose record has expired is dropped: Redis has forgotten it by then, and so do we.
+        """
         held = self._held.get(session_id)
-        if held is not None:
-            self._held.move_to_end(session_id)
+        if held is None:
+            return None
+        if held.session.expires_ms <= self._now_ms():
+            self.drop(held)
+            return None
+        self._held.move_to_end(session_id)
         return held
 
     async def claim(self, session_id: str) -> Held | None:
@@ -103,7 +110,8 @@ class Ownership:
 
         State, log entry and outcome are written together. With `key` and `outcome` the event begins
         a step; without, it goes on with the step that the target's unanswered outcome began. The
-        reply is recorded by the commit that ends the step, unless it withdraws it.
+        reply is recorded by the commit that ends the step. One that withdraws it leaves the outcome
+        open, or forgets it where nobody can come back with its key.
         """
         async with held.committing:
             if held.dropped:
@@ -120,12 +128,15 @@ class Ownership:
             if outcome is None:
                 key = unanswered(held.outcomes, target) or ""
                 outcome = held.outcomes.get(key)
-            if outcome is not None and not isinstance(event, WITHDRAWALS):
-                outcome = answered(outcome, session)
+            if outcome is not None:
+                withdrawn = isinstance(event, WITHDRAWALS)
+                outcome = released(key, outcome) if withdrawn else answered(outcome, session)
             await self._write(held, session, entry, key, outcome)
             held.session = session
             if outcome is not None:
                 held.outcomes[key] = outcome
+            else:
+                held.outcomes.pop(key, None)
             held.moved.set()
             held.moved = asyncio.Event()
             return session

@@ -8,8 +8,7 @@ import json
 from fastapi import Request
 from pydantic import BaseModel
 
-from serve_app.http.service import Service
-from state.outcomes import Caller
+from state.outcomes import OWN_KEY, Caller
 
 
 def fingerprint(request: Request, body: BaseModel) -> str:
@@ -18,11 +17,11 @@ def fingerprint(request: Request, body: BaseModel) -> str:
     return hashlib.sha256(f"{request.method} {request.url.path}\n{canonical}".encode()).hexdigest()
 
 
-def caller(request: Request, askwell: Service, tenant: str, key: str | None, body: BaseModel) -> Caller:
+def caller(request: Request, tenant: str, key: str | None, body: BaseModel) -> Caller:
     """Without a key of the client's, one of our own: a request delivered twice still counts once."""
     return Caller(
         tenant=tenant,
-        key=key if key is not None else f"auto-{askwell.new_id()}",
+        key=key if key is not None else OWN_KEY + request.state.request_id,
         fingerprint=fingerprint(request, body),
         request_id=request.state.request_id,
     )

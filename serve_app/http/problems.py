@@ -10,9 +10,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from serve_app.http.views import Problem
 from state.errors import (
     AskwellError,
     Broken,
@@ -60,19 +60,6 @@ TITLES = {
     415: "The request body is not JSON",
     421: "The request is for another host",
 }
-
-
-class Problem(BaseModel):
-    """RFC 9457, with what Askwell adds. `type` ends in the kind of the error."""
-
-    type: str = Field(examples=["urn:askwell:problem:StepNotOpen"])
-    title: str
-    status: int
-    detail: str
-    field: str | None = Field(None, description="Dotted path to the field that is not valid.")
-    fix: str | None = Field(None, description="What the field would have to be.")
-    step: str | None = Field(None, description="The step that is open now.")
-    accepts: list[str] | None = Field(None, description="What can be done in that step.")
 
 
 def documented(*errors: type[AskwellError]) -> dict[int | str, dict[str, Any]]:

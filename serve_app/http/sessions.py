@@ -41,7 +41,7 @@ async def create_session(
     """Compare a CV with a job and write a question for every gap, highest priority first."""
     opening = OpenSession(
         session_id=askwell.new_id() if key is None else derived_id("session", tenant, key),
-        caller=caller(request, askwell, tenant, key, body),
+        caller=caller(request, tenant, key, body),
         user=body.user,
         cv=document(body.cv),
         job=document(body.job),
@@ -93,7 +93,7 @@ class QuestionCall:
         reply = Reply(
             session_id=self._session_id,
             question_id=self._question_id,
-            caller=caller(self._request, self._askwell, self._tenant, self._key, body),
+            caller=caller(self._request, self._tenant, self._key, body),
             event=event,
         )
         return QuestionView.of(await self._askwell.sessions.reply(reply))

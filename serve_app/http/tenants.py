@@ -12,6 +12,7 @@ from fastapi.security import HTTPBearer
 from serve_app.http.service import Service
 from serve_app.settings import LOCAL_TENANT
 from state.errors import InvalidField, Unauthorized
+from state.outcomes import OWN_KEY
 
 MAX_KEY_CHARS = 200
 
@@ -52,7 +53,9 @@ def idempotency_key(
         ),
     ] = None,
 ) -> str | None:
-    if key is not None and not (0 < len(key) <= MAX_KEY_CHARS and key.isprintable()):
+    if key is None:
+        return None
+    if not (0 < len(key) <= MAX_KEY_CHARS and key.isprintable()) or key.startswith(OWN_KEY):
         raise InvalidField(field="Idempotency-Key", fix=f"must be 1 to {MAX_KEY_CHARS} printable characters")
     return key
 

@@ -1,4 +1,4 @@
-"""What goes out: the domain's shapes with what a client needs to act on them."""
+"""What goes out: the domain's shapes with what a client needs to act on them, and what a problem looks like."""
 
 from __future__ import annotations
 
@@ -215,6 +215,19 @@ class PlanView(BaseModel):
 
 class PlansView(BaseModel):
     plans: list[PlanView]
+
+
+class Problem(BaseModel):
+    """RFC 9457, with what Askwell adds. `type` ends in the kind of the error."""
+
+    type: str = Field(examples=["urn:askwell:problem:StepNotOpen"])
+    title: str
+    status: int
+    detail: str
+    field: str | None = Field(None, description="Dotted path to the field that is not valid.")
+    fix: str | None = Field(None, description="What the field would have to be.")
+    step: str | None = Field(None, description="The step that is open now.")
+    accepts: list[str] | None = Field(None, description="What can be done in that step.")
 
 
 def _time(ms: int) -> datetime:

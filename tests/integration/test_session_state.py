@@ -28,6 +28,7 @@ from state.errors import (
 from state.events import InputsGiven, QuestionEvent, RefinementGiven, SaidNo, SaidYes, WillLearn
 from state.flags import DEFAULT_ROLLOUTS
 from state.model import Document, Priority, Question, Session, SessionStep, Step
+from state.outcomes import OWN_KEY
 from state.session import apply
 from state.session_actor import OpenSession, Reply, SessionState
 from state.steps import StepWork
@@ -444,6 +445,25 @@ async def test_a_store_that_does_not_answer_is_retryable_and_the_session_is_whol
         await shard_away.actor().read("acme", "s1")
     assert isinstance(refused.value, RetryLater)
     assert (await actor.read("acme", "s1")).require("q1").step is Step.PROMPTED
+
+
+async def test_a_copy_whose_record_has_expired_is_forgotten_too(shard: Shard, redis: Redis) -> None:
+    actor = shard.actor()
+    await actor.create(OPENING)
+    await redis.flushall()
+    shard.clock.ms += 3_600_000
+    with pytest.raises(NotFound):
+        await actor.read("acme", "s1")
+
+
+async def test_requests_without_a_key_leave_nothing_behind_when_they_fail(shard: Shard, redis: Redis) -> None:
+    actor = shard.actor()
+    await actor.create(OPENING)
+    shard.generator.fail = failing("write_prompts", WorkUnavailable())
+    for number in range(5):
+        with pytest.raises(WorkUnavailable):
+            await actor.reply(reply(f"{OWN_KEY}{number}", SaidYes()))
+    assert await redis.hkeys("askwell:{s1}:outcomes") == [b"open"]
 
 
 async def test_a_full_shard_drops_idle_copies_and_reads_them_back(shard: Shard) -> None:
