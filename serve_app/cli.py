@@ -1,4 +1,4 @@
-"""The command `askwell`."""
+"""The command `askwell`. Each command imports what it runs, so that none waits for the others' libraries."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from serve_app import bench as bench_command
-from serve_app import doctor as doctor_command
-from serve_app import interview as interview_command
 from serve_app import manifests
-from serve_app import up as up_command
-from serve_app.client import AskwellClient
 from serve_app.settings import Settings, load
 from state.errors import AskwellError
 
@@ -43,6 +38,8 @@ def _refusal(error: AskwellError) -> typer.Exit:
 @app.command()
 def up() -> None:
     """Start the whole service on this machine; Ctrl-C stops all of it."""
+    from serve_app import up as up_command
+
     settings = _settings()
     try:
         code = up_command.up(settings, console)
@@ -66,6 +63,9 @@ def interview(  # noqa: PLR0917 - typer reads the command's options from its par
     if resume is None and (cv is None or job is None):
         console.print("Give a CV and a job description, or --resume SESSION_ID.")
         raise typer.Exit(REFUSED)
+    from serve_app import interview as interview_command
+    from serve_app.client import AskwellClient
+
     client = AskwellClient(url or _settings().base_url, api_key)
     try:
         code = interview_command.run(
@@ -86,6 +86,8 @@ def interview(  # noqa: PLR0917 - typer reads the command's options from its par
 @app.command()
 def doctor() -> None:
     """Show what is configured, what answers, what is degraded, and how to fix it."""
+    from serve_app import doctor as doctor_command
+
     raise typer.Exit(doctor_command.run(console))
 
 
@@ -96,6 +98,8 @@ def bench(
     output: Annotated[Path | None, typer.Option(help="Also write the figures as JSON.")] = None,
 ) -> None:
     """Measure a question's workflow (reply 'yes', then inputs) on a service of its own, offline."""
+    from serve_app import bench as bench_command
+
     try:
         bench_command.run(console, questions=questions, users=users, output=output)
     except AskwellError as error:

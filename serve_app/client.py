@@ -11,8 +11,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from serve_app.http.problems import Problem
-from serve_app.http.views import QuestionView, SessionView
+from serve_app.http.views import Problem, QuestionView, SessionView
 from serve_app.settings import is_loopback
 from state.errors import AskwellError, InvalidField, RetryLater, StillRunning
 from state.model import Inputs

@@ -88,13 +88,17 @@ def a_session(*gaps: Gap) -> Session:
 
 @dataclass
 class FakeAskwell:
-    """The service's rules without the service; `scores` come one after another, the last one for ever."""
+    """The service's rules without the service; `scores` come one after another, the last one for ever.
+
+    `problems` meet what is sent to be scored, one each.
+    """
 
     session: Session
     scores: list[float] = field(default_factory=lambda: [9.0])
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     answer: Callable[[Inputs], Answer] = lambda inputs: an_answer(dict(inputs))
     meanwhile: list[Callable[[], None]] = field(default_factory=list)
+    problems: list[BaseException] = field(default_factory=list)
 
     def create(self, **body: Any) -> SessionView:
         self.calls.append(("create", body))
@@ -127,6 +131,8 @@ class FakeAskwell:
         return self.scored(question_id, RefinementGiven(inputs=inputs))
 
     def scored(self, question_id: str, event: QuestionEvent) -> QuestionView:
+        if self.problems:
+            raise self.problems.pop(0)
         check_inputs(self.session.require(question_id), event)
         self.move(question_id, event)
         self.move(question_id, AnswerWritten(answer=self.answer(self.session.require(question_id).inputs)))
@@ -340,6 +346,77 @@ def test_work_that_does_not_end_is_a_problem_and_not_an_endless_wait() -> None:
     terminal = Terminal()
     assert hold(askwell, terminal, resume="s1") == 1
     in_order(terminal.printed, "This step is still running", "--resume s1")
+
+
+AWAY = ApiProblem(status=503, title="The work cannot be done now", retry_after_s=1.0)
+DID_IT: Inputs = {"context": "Side Project", "tools": ("Helm", "kubectl"), "achievement": "Did it.\nTwice."}
+TYPED = ("y", "2", "", "1, 2", "Did it.", "Twice.", "")
+
+
+def test_replies_that_a_passing_problem_stopped_are_sent_again_and_not_asked_again() -> None:
+    askwell = FakeAskwell(a_session(GAPS[0]), problems=[AWAY, Unreachable(retry_after_s=0)])
+    terminal = Terminal(*TYPED, "perhaps", "yes", "y")
+    assert hold(askwell, terminal, resume="s1") == 0
+    assert [call for call in askwell.calls if call[0] == "inputs"] == [("inputs", "q1", DID_IT)] * 3
+    assert askwell.steps == [Step.ACCEPTED]
+    in_order(terminal.printed, "The work cannot be done now.", "Send your replies again?", "Please reply yes or no.")
+    assert "Your replies, to use again" not in terminal.printed
+
+
+def test_replies_to_follow_ups_are_sent_again_too() -> None:
+    askwell = FakeAskwell(a_session(GAPS[0]), scores=[4.0, 9.0])
+    askwell.experience("s1", "q1", "yes")
+    askwell.inputs("s1", "q1", {"achievement": "Did it."})
+    askwell.problems = [AWAY]
+    assert hold(askwell, Terminal("40 fewer", "", "", "yes"), resume="s1") == 0
+    assert [call for call in askwell.calls if call[0] == "refinement"] == [
+        ("refinement", "q1", {EVIDENCE.id: "40 fewer"})
+    ] * 2
+    assert askwell.steps == [Step.ACCEPTED]
+
+
+def test_replies_that_had_arrived_before_the_connection_broke_are_not_sent_twice() -> None:
+    askwell = FakeAskwell(a_session(GAPS[0]), problems=[Unreachable(retry_after_s=0)])
+
+    def arrived() -> None:
+        askwell.scored("q1", InputsGiven(inputs=DID_IT))
+
+    askwell.meanwhile = [lambda: None, arrived]
+    assert hold(askwell, Terminal(*TYPED, "yes"), resume="s1") == 0
+    assert [call[0] for call in askwell.calls] == ["get", "experience", "inputs", "get"]
+    assert askwell.steps == [Step.ACCEPTED]
+
+
+@pytest.mark.parametrize(
+    ("problem", "reply", "code"),
+    [
+        (AWAY, "no", 1),
+        (AWAY, EOFError, 130),
+        (AWAY, KeyboardInterrupt, 130),
+        (KeyboardInterrupt(), "not asked", 130),
+        (ApiProblem(status=409, title="This step is not open"), "not asked", 1),
+    ],
+)
+def test_replies_that_are_not_sent_after_all_are_printed_whole(
+    problem: BaseException, reply: str | type[BaseException], code: int
+) -> None:
+    askwell = FakeAskwell(a_session(GAPS[0]), problems=[problem])
+    terminal = Terminal(*TYPED, reply)
+    assert hold(askwell, terminal, resume="s1") == code
+    in_order(
+        terminal.printed,
+        *("Your replies, to use again", "Where?\nSide Project\n", "With what?\nHelm, kubectl\n"),
+        *("What did you do?\nDid it.\nTwice.\n", "askwell interview --resume s1"),
+    )
+    assert ("Send your replies again?" in terminal.printed) == (problem is AWAY)
+
+
+def test_a_script_meets_a_problem_without_being_asked(files: Files) -> None:
+    answers = files.answers({"about": "Kubernetes", "response": "yes", "inputs": {"achievement": "Did it."}})
+    terminal = Terminal()
+    assert hold(FakeAskwell(a_session(GAPS[0]), problems=[AWAY]), terminal, files, answers=answers) == 1
+    assert terminal.printed.endswith("The work cannot be done now.\nGo on with: askwell interview --resume s1\n")
+    assert "Your replies" not in terminal.printed
 
 
 def test_markup_and_control_characters_in_texts_are_printed_and_do_nothing() -> None:
