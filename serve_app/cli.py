@@ -63,8 +63,8 @@ def interview(  # noqa: PLR0917 - typer reads the command's options from its par
     if resume is None and (cv is None or job is None):
         console.print("Give a CV and a job description, or --resume SESSION_ID.")
         raise typer.Exit(REFUSED)
-    from serve_app import interview as interview_command
     from serve_app.client import AskwellClient
+    from serve_app.terminal import interview as interview_command
 
     client = AskwellClient(url or _settings().base_url, api_key)
     try:

@@ -12,9 +12,9 @@ from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
 from pypdf import PdfWriter
 
-from serve_app.document_formats import MAX_UNPACKED_BYTES
-from serve_app.documents import MAX_FILE_BYTES, read_document
 from serve_app.http.bodies import MAX_LINES
+from serve_app.terminal.document_formats import MAX_UNPACKED_BYTES
+from serve_app.terminal.documents import MAX_FILE_BYTES, read_document
 from state.errors import InvalidField
 
 

@@ -10,12 +10,12 @@ from typing import Protocol
 from rich.console import Console
 
 from serve_app.client import ExperienceReply
-from serve_app.documents import read_document
 from serve_app.http.bodies import MAX_JOB_CHARS
 from serve_app.http.views import QuestionView, SessionView
-from serve_app.interview_screen import Screen
-from serve_app.interview_script import Scripted, read_replies
-from serve_app.interview_typed import Typed
+from serve_app.terminal.documents import read_document
+from serve_app.terminal.screen import Screen
+from serve_app.terminal.script import Scripted, read_replies
+from serve_app.terminal.typed import Typed
 from state.errors import AskwellError, InvalidField, StillRunning
 from state.model import Gap, Inputs, SessionStep
 

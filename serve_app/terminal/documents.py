@@ -60,13 +60,13 @@ def _read_text(path: Path) -> str:
 
 
 def _read_pdf(path: Path) -> str:
-    from serve_app.document_formats import read_pdf  # noqa: PLC0415 - a text needs neither library
+    from serve_app.terminal.document_formats import read_pdf  # noqa: PLC0415 - a text needs neither library
 
     return read_pdf(path)
 
 
 def _read_docx(path: Path) -> str:
-    from serve_app.document_formats import read_docx  # noqa: PLC0415 - a text needs neither library
+    from serve_app.terminal.document_formats import read_docx  # noqa: PLC0415 - a text needs neither library
 
     return read_docx(path)
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from serve_app.client import ExperienceReply
 from serve_app.http.views import QuestionView, SessionView
-from serve_app.interview_screen import Screen
-from serve_app.interview_values import Written, fitted, said
+from serve_app.terminal.screen import Screen
+from serve_app.terminal.values import Written, fitted, said
 from state.errors import AskwellError, InvalidField
 from state.model import Gap, Inputs, Prompt, PromptType
 

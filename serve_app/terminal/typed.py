@@ -9,8 +9,8 @@ from typing import TypeVar
 from serve_app.client import ExperienceReply
 from serve_app.http.bodies import MAX_INPUT_CHARS
 from serve_app.http.views import QuestionView
-from serve_app.interview_screen import Screen
-from serve_app.interview_values import parsed
+from serve_app.terminal.screen import Screen
+from serve_app.terminal.values import parsed
 from state.errors import AskwellError
 from state.model import Gap, Inputs, InputValue, Prompt, PromptType
 from state.workflow import MAX_REFINEMENTS

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from serve_app.http.views import QuestionView, SessionView
-from serve_app.interview_values import said
+from serve_app.terminal.values import said
 from state.errors import AskwellError
 from state.model import Claim, Gap, Inputs, Prompt, Step
 

@@ -1,0 +1,1 @@
+"""The interview in a terminal: files read, questions asked, answers shown, against a running service."""
