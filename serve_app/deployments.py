@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -78,7 +79,7 @@ class SessionStateActor(SessionState):
     def __init__(self, settings: Settings, app: str, shard: int) -> None:
         configure_logs()
         super().__init__(
-            store=RecordStore(wiring.redis(settings)),
+            store=RecordStore(wiring.redis(settings), kind="session"),
             work=StepWork(
                 generator=RemoteGenerator(app),
                 evaluator=RemoteEvaluator(app),
@@ -87,6 +88,7 @@ class SessionStateActor(SessionState):
                 question_deadline_s=settings.question_deadline_s,
             ),
             owner=f"{session_actor_name(shard)}/{os.getpid()}/{uuid.uuid4().hex}",
+            new_epoch=lambda: secrets.randbits(52),
             now_ms=wiring.now_ms,
             ttl_s=settings.session_ttl_s,
             rollouts=settings.flag_rollouts,
@@ -152,15 +154,15 @@ def configure_logs() -> None:
 
 def _service(settings: Settings, app: str) -> Service:
     redis = wiring.redis(settings)
-    store = RecordStore(redis)
+    calls, plans = (RecordStore(redis, kind=kind) for kind in ("call", "plan"))
     return Service(
         settings=settings,
         sessions=RemoteSessions(shards=settings.session_actors),
         generator=RemoteGenerator(app),
         evaluator=RemoteEvaluator(app),
         retriever=RemoteRetriever(app),
-        calls=Calls(store=store, now_ms=wiring.now_ms, ttl_s=settings.key_ttl_s, lease_s=2 * settings.step_deadline_s),
-        plans=PlanBook(store=store, redis=redis, now_ms=wiring.now_ms, ttl_s=settings.plan_ttl_s),
+        calls=Calls(store=calls, now_ms=wiring.now_ms, ttl_s=settings.key_ttl_s, deadline_s=settings.step_deadline_s),
+        plans=PlanBook(store=plans, redis=redis, now_ms=wiring.now_ms, ttl_s=settings.plan_ttl_s),
         now_ms=wiring.now_ms,
         new_id=lambda: uuid.uuid4().hex,
     )

@@ -128,7 +128,7 @@ async def _redis(settings: Settings) -> Finding:
             detail = "no embedded Valkey for this platform"
             return Finding(part="sessions", state=State.FAILED, detail=detail, fix=fix)
         return Finding(part="sessions", state=State.OK, detail=f"embedded Valkey ({binary.name})")
-    store = RecordStore(wiring.redis(settings))
+    store = RecordStore(wiring.redis(settings), kind="session")
     try:
         async with asyncio.timeout(TIMEOUT_S):
             await store.ping()

@@ -71,7 +71,7 @@ class RemotePool:
             try:
                 if self._handle is None:
                     self._handle = serve.get_deployment_handle(self._name, self._app)
-                return await getattr(self._handle, method).remote(*args)
+                return await _unless_cancelled(getattr(self._handle, method).remote(*args))
             except RayTaskError as error:
                 raise _cause(error) from None
             except BackPressureError:
@@ -246,6 +246,15 @@ class RemoteVectorStore:
 
     async def aclose(self) -> None:
         """The owner closes the store when it ends."""
+
+
+async def _unless_cancelled(response: Any) -> Any:
+    """The response; whoever stops waiting for it stops the work on the replica too."""
+    try:
+        return await response
+    except asyncio.CancelledError:
+        response.cancel()
+        raise
 
 
 def _cause(error: RayTaskError) -> AskwellError:

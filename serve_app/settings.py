@@ -19,6 +19,7 @@ from state.flags import DEFAULT_ROLLOUTS
 
 _PLAIN = ("REDIS_URL", "QDRANT_URL", "QDRANT_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "GEMINI_API_KEY")
 Percent = Annotated[float, Field(ge=0, le=100)]
+Ttl = Annotated[float, Field(ge=60, le=10 * 365 * 86_400, allow_inf_nan=False)]
 Replicas = Annotated[int, Field(ge=1, le=1000)]
 LOCAL_TENANT = "local"
 MIN_KEY_LENGTH = 16
@@ -28,7 +29,12 @@ class Settings(BaseSettings):
     """Read from `ASKWELL_*`; the addresses and keys of other services under their usual names."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ASKWELL_", frozen=True, extra="ignore", populate_by_name=True, validate_default=True
+        env_prefix="ASKWELL_",
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        validate_default=True,
+        env_ignore_empty=True,
     )
 
     host: str = Field("127.0.0.1", description="Address the HTTP API listens on; any but loopback needs API keys.")
@@ -66,9 +72,9 @@ class Settings(BaseSettings):
         None, validation_alias="GEMINI_API_KEY", description="Reserved: the Gemini provider is not built yet."
     )
 
-    session_ttl_s: float = Field(30 * 86_400, ge=60, description="Seconds a session lives after its last change.")
-    plan_ttl_s: float = Field(180 * 86_400, ge=60, description="Seconds a learning plan lives after its last change.")
-    key_ttl_s: float = Field(86_400, ge=60, description="Seconds an Idempotency-Key outside sessions is remembered.")
+    session_ttl_s: Ttl = Field(30 * 86_400, description="Seconds a session lives after its last change.")
+    plan_ttl_s: Ttl = Field(180 * 86_400, description="Seconds a learning plan lives after its last change.")
+    key_ttl_s: Ttl = Field(86_400, description="Seconds an Idempotency-Key outside sessions is remembered.")
     step_deadline_s: float = Field(60, gt=0, le=600, description="Seconds one step's work may take.")
     question_deadline_s: float = Field(
         20,
@@ -104,11 +110,27 @@ class Settings(BaseSettings):
         for tenant, key in keys.items():
             if not tenant.strip():
                 raise ValueError("a tenant needs a name")
+            if not key.get_secret_value().isascii():
+                raise ValueError(f"the key of {tenant} holds characters that a header cannot")
             if len(key.get_secret_value()) < MIN_KEY_LENGTH:
                 raise ValueError(f"the key of {tenant} is shorter than {MIN_KEY_LENGTH} characters")
         if len({key.get_secret_value() for key in keys.values()}) < len(keys):
             raise ValueError("two tenants share a key")
         return keys
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_is_a_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("write it as redis://HOST:PORT/0, rediss://... or unix://...")
+        return url
+
+    @field_validator("qdrant_url", "openai_base_url")
+    @classmethod
+    def _is_a_web_address(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("write it as http://... or https://...")
+        return url
 
     @field_validator("data_dir")
     @classmethod

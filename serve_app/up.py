@@ -15,11 +15,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 import httpx
+import psutil
 from pydantic import SecretStr
 from rich.console import Console
 
@@ -30,6 +31,7 @@ from state.errors import AskwellError, InvalidField
 
 READY_TIMEOUT_S = 90.0
 WATCH_INTERVAL_S = 0.5
+CHILDREN_TIMEOUT_S = 5.0
 RUNNING = 3
 """Exit code where the service is running already."""
 
@@ -37,38 +39,57 @@ RUNNING = 3
 def up(settings: Settings, console: Console) -> int:
     """Run the service until SIGINT or SIGTERM; the process's exit code."""
     began = time.monotonic()
-    stopping = threading.Event()
-    with _signals(stopping), ExitStack() as started:
-        lock = started.enter_context(_locked(settings))
-        if lock is None:
-            console.print(_already(settings))
-            return RUNNING
-        _require_free_ports(settings)
-        token_file = prepare(settings.data_dir)
-        with console.status("Starting Valkey ...") as status:
-            valkey = _start_valkey(settings, started)
-            if valkey is not None:
-                settings = settings.model_copy(update={"redis_url": SecretStr(valkey.url)})
-            status.update("Starting Ray (about 10 s) ...")
-            from serve_app import cluster  # noqa: PLC0415 - reads the environment set above
-
-            started.callback(cluster.stop)
-            cluster.start_ray(settings)
-            status.update("Deploying generator, evaluator, retriever and session actors ...")
-            cluster.start_application(settings)
-            status.update("Waiting until every part is ready ...")
-            _wait_until_ready(settings, stopping)
-        _announce(lock, settings, console, token_file, began)
-        _watch(stopping, valkey, console)
-        console.print("Stopping ...")
-    console.print("Stopped.")
+    signals = _Signals()
+    try:
+        with ExitStack() as started:
+            lock = started.enter_context(_locked(settings))
+            if lock is None:
+                console.print(_already(settings))
+                return RUNNING
+            _require_free_ports(settings)
+            started.callback(_end_children)
+            signals.install()
+            valkey, token_file = _start(settings, started, signals, console)
+            _announce(lock, settings, console, token_file, began)
+            signals.wait_instead()
+            _watch(signals.stopping, valkey, console)
+            console.print("Stopping ...")
+    except _Stopped:
+        console.print("Stopped before it was ready.")
+    else:
+        console.print("Stopped.")
+    finally:
+        signals.restore()
     return 0
+
+
+def _start(settings: Settings, started: ExitStack, signals: _Signals, console: Console) -> tuple[Valkey | None, Path]:
+    """Start every part and note in `started` how each is stopped; the embedded Valkey and the token's file."""
+    token_file = prepare(settings.data_dir)
+    with console.status("Starting Valkey ...") as status:
+        valkey = _start_valkey(settings, started)
+        if valkey is not None:
+            settings = settings.model_copy(update={"redis_url": SecretStr(valkey.url)})
+        status.update("Starting Ray (about 10 s) ...")
+        from serve_app import cluster  # noqa: PLC0415 - reads the environment set above
+
+        started.callback(cluster.stop)
+        started.callback(signals.wait_instead)  # what stops the service is not to be stopped itself
+        cluster.start_ray(settings)
+        signals.install()  # Ray has put its own handlers in their place
+        status.update("Deploying generator, evaluator, retriever and session actors ...")
+        cluster.start_application(settings)
+        signals.install()
+        status.update("Waiting until every part is ready ...")
+        _wait_until_ready(settings)
+    return valkey, token_file
 
 
 @contextmanager
 def _locked(settings: Settings) -> Iterator[IO[str] | None]:
     """The data directory's lock; None if another `askwell up` holds it. Freed by the kernel on a crash."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.chmod(0o700)
     with _state_file(settings).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -117,10 +138,10 @@ def _start_valkey(settings: Settings, started: ExitStack) -> Valkey | None:
     return valkey
 
 
-def _wait_until_ready(settings: Settings, stopping: threading.Event) -> None:
+def _wait_until_ready(settings: Settings) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     last = "no answer"
-    while time.monotonic() < deadline and not stopping.is_set():
+    while time.monotonic() < deadline:
         try:
             reply = httpx.get(f"{_local(settings)}/health/ready", timeout=10)
         except httpx.HTTPError as error:
@@ -129,9 +150,8 @@ def _wait_until_ready(settings: Settings, stopping: threading.Event) -> None:
             if reply.is_success:
                 return
             last = reply.text
-        stopping.wait(0.2)
-    if not stopping.is_set():
-        raise AskwellError(f"The service did not get ready within {READY_TIMEOUT_S:.0f} s: {last}")
+        time.sleep(0.2)
+    raise AskwellError(f"The service did not get ready within {READY_TIMEOUT_S:.0f} s: {last}")
 
 
 def _local(settings: Settings) -> str:
@@ -170,16 +190,47 @@ def _watch(stopping: threading.Event, valkey: Valkey | None, console: Console) -
             valkey.start()
 
 
-@contextmanager
-def _signals(stopping: threading.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM ask for the end; nothing is interrupted in the middle."""
+class _Stopped(BaseException):
+    """Unwinds what has been started; a BaseException, so that nobody on the way takes it for a failure."""
 
-    def stop(*_: object) -> None:
-        stopping.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+class _Signals:
+    """SIGINT and SIGTERM: while the service starts they unwind it, once it runs they end the waiting."""
+
+    NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        self._unwinds = True
+        self._before = {number: signal.getsignal(number) for number in self.NUMBERS}
+
+    def install(self) -> None:
+        for number in self.NUMBERS:
+            signal.signal(number, self._stop)
+
+    def wait_instead(self) -> None:
+        """From here on a signal only sets `stopping`."""
+        self._unwinds = False
+        self.install()
+
+    def restore(self) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _stop(self, *_: object) -> None:
+        self.stopping.set()
+        if self._unwinds:
+            self._unwinds = False
+            raise _Stopped
+
+
+def _end_children() -> None:
+    """What is left of our own processes: those of a part that was interrupted while it started."""
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.terminate()
+    _, alive = psutil.wait_procs(children, timeout=CHILDREN_TIMEOUT_S)
+    for child in alive:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()

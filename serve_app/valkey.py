@@ -45,7 +45,8 @@ class Valkey:
 
     def start(self) -> None:
         """Start and wait until it answers. Raises `Broken` with the log's place if it does not."""
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._directory.chmod(0o700)
         self._end_leftover()
         _write_private(
             self._config,
@@ -70,7 +71,7 @@ class Valkey:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_tie_to_parent,  # noqa: PLW1509 - one prctl call, nothing that could deadlock
+                preexec_fn=_tie_to_parent,  # noqa: PLW1509 - three system calls, nothing that could deadlock
             )
         self._pid_file.write_text(str(self._process.pid))
         self._wait_until_ready()
@@ -99,7 +100,7 @@ class Valkey:
     def _password(self) -> str:
         file = self._directory / "password"
         if not file.exists():
-            self._directory.mkdir(parents=True, exist_ok=True)
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             _write_private(file, secrets.token_hex(24))
         return file.read_text()
 
@@ -145,7 +146,8 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def _tie_to_parent() -> None:
-    """Runs in the child: SIGTERM when the parent dies, and no Ctrl-C meant for the parent."""
+    """Runs in the child: files for the owner alone, no Ctrl-C meant for the parent, SIGTERM when it dies."""
+    os.umask(0o077)
     os.setpgrp()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

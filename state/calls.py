@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from state.codec import pack, unpack
-from state.errors import Fenced, KeyReused, StillRunning
+from state.errors import Fenced, KeyReused, StepTimedOut, StillRunning
 from state.store import Commit, RecordStore
 
 RELEASED_MS = 0
@@ -29,24 +29,30 @@ def derived_id(kind: str, tenant: str, key: str) -> str:
     return hashlib.sha256(f"{kind}\x00{tenant}\x00{key}".encode()).hexdigest()[:32]
 
 
-class Calls:
-    """Runs each keyed call once. A call whose runner died may be run again after `lease_s`."""
+LEASE_DEADLINES = 2
+"""After this many deadlines whoever ran a call is dead, and the call may be run again."""
 
-    def __init__(self, *, store: RecordStore, now_ms: Callable[[], int], ttl_s: float, lease_s: float) -> None:
+
+class Calls:
+    """Runs each keyed call once, within `deadline_s`; its outcome is known for `ttl_s`."""
+
+    def __init__(self, *, store: RecordStore, now_ms: Callable[[], int], ttl_s: float, deadline_s: float) -> None:
         self._store = store
         self._now_ms = now_ms
         self._ttl_ms = int(ttl_s * 1000)
-        self._lease_ms = int(lease_s * 1000)
+        self._deadline_s = deadline_s
+        self._lease_ms = int(deadline_s * 1000) * LEASE_DEADLINES
         self._tasks: set[asyncio.Task[bytes]] = set()
 
     async def once(self, tenant: str, key: str | None, fingerprint: str, work: Callable[[], Awaitable[bytes]]) -> bytes:
         """The work's reply, from the record if there is one; without a key the work is simply done.
 
-        Raises `KeyReused` for another request under the same key and `StillRunning` while it runs.
+        Raises `KeyReused` for another request under the same key, `StillRunning` while it runs, and
+        `StepTimedOut` where the work takes too long.
         A caller that goes away leaves the work running to its end.
         """
         if key is None:
-            return await work()
+            return await self._in_time(work)
         record_id = derived_id("call", tenant, key)
         stored = await self._store.read(record_id)
         if stored is None:
@@ -62,29 +68,38 @@ class Calls:
                 raise StillRunning
         begun = Call(fingerprint=fingerprint, started_ms=self._now_ms())
         try:
-            await self._commit(record_id, version, begun)
+            await self._commit(record_id, tenant, version, begun)
         except Fenced:
             raise StillRunning from None
         task = asyncio.get_running_loop().create_task(
-            self._finish(record_id, version + 1, begun, work), context=contextvars.Context()
+            self._finish(record_id, tenant, version + 1, begun, work), context=contextvars.Context()
         )
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
-    async def _finish(self, record_id: str, version: int, call: Call, work: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def _finish(
+        self, record_id: str, tenant: str, version: int, call: Call, work: Callable[[], Awaitable[bytes]]
+    ) -> bytes:
         try:
-            reply = await work()
+            reply = await self._in_time(work)
         except Exception:
-            await self._commit(record_id, version, replace(call, started_ms=RELEASED_MS))
+            await self._commit(record_id, tenant, version, replace(call, started_ms=RELEASED_MS))
             raise
-        await self._commit(record_id, version, replace(call, reply=reply))
+        await self._commit(record_id, tenant, version, replace(call, reply=reply))
         return reply
 
-    async def _commit(self, record_id: str, version: int, call: Call) -> None:
+    async def _in_time(self, work: Callable[[], Awaitable[bytes]]) -> bytes:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await work()
+        except TimeoutError:
+            raise StepTimedOut from None
+
+    async def _commit(self, record_id: str, tenant: str, version: int, call: Call) -> None:
         state = pack(call)
         await self._store.commit(
-            Commit(record_id=record_id, epoch=1, version=version, state=state, entry=b"", ttl_ms=self._ttl_ms)
+            Commit(record_id=record_id, tenant=tenant, epoch=1, version=version, state=state, ttl_ms=self._ttl_ms)
         )
 
     def _ended(self, task: asyncio.Task[bytes]) -> None:

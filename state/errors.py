@@ -7,7 +7,8 @@
     │   ├── NotFound           the id is unknown here, or belongs to someone else
     │   ├── StepNotOpen        the workflow does not accept this event now; names the open step
     │   ├── StillRunning       the step that this request repeats or races has not ended yet
-    │   └── KeyReused          the Idempotency-Key came before with another request
+    │   ├── KeyReused          the Idempotency-Key came before with another request
+    │   └── SessionFull        the session has taken as many steps as one may
     ├── RetryLater             nothing is wrong with the request, and nothing was lost; try again
     │   ├── StoreUnavailable   Redis did not answer, so whether the write happened is unknown
     │   ├── Fenced             another owner has taken the session over
@@ -88,6 +89,10 @@ class StillRunning(FixRequest):
 
 class KeyReused(FixRequest):
     message = "This Idempotency-Key was used before with another request. Use a new key."
+
+
+class SessionFull(FixRequest):
+    message = "This session has taken as many steps as one may. Open a new one."
 
 
 class RetryLater(AskwellError):

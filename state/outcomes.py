@@ -76,9 +76,11 @@ def answered(outcome: Outcome, session: Session) -> Outcome:
     return outcome if pending(question) else replace(outcome, reply=pack(question))
 
 
-def released(key: str, outcome: Outcome) -> Outcome | None:
-    """What is left of the outcome of a step that was withdrawn."""
-    return None if key.startswith(OWN_KEY) else outcome
+def superseded(outcomes: Mapping[str, Outcome], key: str, target: str) -> tuple[str, ...]:
+    """The keys of former attempts at the target that came to nothing, now that `key` begins another."""
+    return tuple(
+        other for other, outcome in outcomes.items() if outcome.target == target and not outcome.reply and other != key
+    )
 
 
 def question_reply(outcome: Outcome) -> Question:

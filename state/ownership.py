@@ -19,7 +19,7 @@ from state.codec import pack, pack_entry, pack_session, unpack, unpack_session
 from state.errors import AskwellError, Fenced
 from state.events import WITHDRAWALS, Event
 from state.model import Session
-from state.outcomes import Outcome, answered, released, unanswered
+from state.outcomes import OWN_KEY, Outcome, answered, superseded, unanswered
 from state.session import LogEntry, apply
 from state.store import Commit, RecordStore
 
@@ -42,7 +42,8 @@ class Ownership:
     """At most `max_held` sessions; beyond that the longest unused idle one is dropped.
 
     `owner` is unique to this incarnation, `now_ms` tells Unix milliseconds, `ttl_ms` is how long a
-    session lives after its last commit.
+    session lives after its last commit. `new_epoch` gives a number (up to 52 bits) that is not given
+    again: a session that was erased may come back under its id, and its former owners must not.
     """
 
     def __init__(
@@ -50,12 +51,14 @@ class Ownership:
         *,
         store: RecordStore,
         owner: str,
+        new_epoch: Callable[[], int],
         now_ms: Callable[[], int],
         ttl_ms: int,
         max_held: int,
     ) -> None:
         self._store = store
         self._owner = owner
+        self._new_epoch = new_epoch
         self._now_ms = now_ms
         self._ttl_ms = ttl_ms
         self._max_held = max_held
@@ -83,9 +86,9 @@ class Ownership:
         self._held.move_to_end(session_id)
         return held
 
-    async def claim(self, session_id: str) -> Held | None:
-        """Read the session under a new epoch; None if there is none. To be called within its gate."""
-        stored = await self._store.claim(session_id, self._owner)
+    async def claim(self, session_id: str, tenant: str) -> Held | None:
+        """Read the tenant's session under a new epoch; None if there is none. To be called within its gate."""
+        stored = await self._store.claim(session_id, tenant, self._owner)
         if stored is None:
             return None
         held = Held(
@@ -98,7 +101,7 @@ class Ownership:
 
     async def open(self, session: Session, event: Event, key: str, outcome: Outcome) -> Held:
         """Make the first commit of a new session. To be called within its gate."""
-        held = Held(epoch=1, session=session)
+        held = Held(epoch=self._new_epoch(), session=session)
         await self.commit(held, outcome.target, event, key=key, outcome=outcome)
         self._hold(held)
         return held
@@ -125,25 +128,33 @@ class Ownership:
                 event=event,
             )
             session = apply(held.session, entry)
-            if outcome is None:
+            forget: tuple[str, ...] = ()
+            if outcome is not None:
+                forget = superseded(held.outcomes, key, target)
+            else:
                 key = unanswered(held.outcomes, target) or ""
                 outcome = held.outcomes.get(key)
-            if outcome is not None:
-                withdrawn = isinstance(event, WITHDRAWALS)
-                outcome = released(key, outcome) if withdrawn else answered(outcome, session)
-            await self._write(held, session, entry, key, outcome)
+            if isinstance(event, WITHDRAWALS):
+                if key.startswith(OWN_KEY):
+                    key, outcome, forget = "", None, (key,)
+            elif outcome is not None:
+                outcome = answered(outcome, session)
+            await self._write(held, session, entry, key=key, outcome=outcome, forget=forget)
             held.session = session
+            for forgotten in forget:
+                held.outcomes.pop(forgotten, None)
             if outcome is not None:
                 held.outcomes[key] = outcome
-            else:
-                held.outcomes.pop(key, None)
             held.moved.set()
             held.moved = asyncio.Event()
             return session
 
     def drop(self, held: Held) -> None:
-        """Forget the copy. Its steps cannot commit any more; its waiters wake up and ask again."""
+        """Forget the copy and stop its steps, which cannot commit any more; its waiters ask again."""
         held.dropped = True
+        for task in held.running.values():
+            if task is not asyncio.current_task():
+                task.cancel()
         if self._held.get(held.session.id) is held:
             del self._held[held.session.id]
         held.moved.set()
@@ -158,11 +169,21 @@ class Ownership:
     async def ping(self) -> None:
         await self._store.ping()
 
-    async def _write(self, held: Held, session: Session, entry: LogEntry, key: str, outcome: Outcome | None) -> None:
+    async def _write(
+        self,
+        held: Held,
+        session: Session,
+        entry: LogEntry,
+        *,
+        key: str,
+        outcome: Outcome | None,
+        forget: tuple[str, ...],
+    ) -> None:
         state, documents = pack_session(session)
         before = entry.version - 1
         commit = Commit(
             record_id=session.id,
+            tenant=session.tenant,
             epoch=held.epoch,
             version=before,
             state=state,
@@ -171,6 +192,7 @@ class Ownership:
             ttl_ms=self._ttl_ms,
             key=key,
             outcome=b"" if outcome is None else pack(outcome),
+            forget=forget,
         )
         try:
             await self._store.commit(commit)

@@ -16,8 +16,9 @@ from typing import cast
 
 from redis.asyncio import Redis
 
+from state.calls import derived_id
 from state.codec import pack, unpack
-from state.errors import Fenced, NotFound, StepNotOpen, StoreUnavailable
+from state.errors import Fenced, KeyReused, NotFound, StepNotOpen, StoreUnavailable
 from state.model import RankedResource, Resource, ResourceType
 from state.store import Commit, RecordStore, translated
 
@@ -62,7 +63,10 @@ class PlanItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
+    """`fingerprint` is the hash of the request that made it."""
+
     id: str
+    fingerprint: str
     tenant: str
     user: str
     need: str
@@ -124,11 +128,17 @@ class PlanBook:
         self._ttl_ms = int(ttl_s * 1000)
 
     async def create(self, plan: Plan) -> Plan:
-        """Keep a new plan; if there is one of this id already, that one. Indexed before it is returned."""
+        """Keep a new plan; if the same request has made it already, that one. Indexed before it is returned.
+
+        Raises `KeyReused` if another request has made a plan of this id.
+        """
         try:
             await self._commit(plan, version=0)
         except Fenced:
-            plan = (await self._read(plan.tenant, plan.id))[0]
+            known = (await self._read(plan.tenant, plan.id))[0]
+            if known.fingerprint != plan.fingerprint:
+                raise KeyReused from None
+            plan = known
         await self._index(plan)
         return plan
 
@@ -138,9 +148,10 @@ class PlanBook:
         async with translated():
             await self._redis.zremrangebyscore(key, "-inf", self._now_ms())
             ids = cast("list[bytes]", await self._redis.zrange(key, 0, limit - 1, desc=True))
-        found = await asyncio.gather(*(self._store.read(_record_id(id_.decode())) for id_ in ids))
-        plans = (unpack(Plan, stored.state) for stored in found if stored is not None)
-        return tuple(sorted(plans, key=lambda plan: -plan.created_ms))
+        found = await asyncio.gather(*(self._store.read(id_.decode()) for id_ in ids))
+        plans = [unpack(Plan, stored.state) for stored in found if stored is not None]
+        own = (plan for plan in plans if (plan.tenant, plan.user) == (tenant, user))
+        return tuple(sorted(own, key=lambda plan: -plan.created_ms))
 
     async def move(self, tenant: str, plan_id: str, resource_id: str, progress: Progress) -> Plan:
         """Move one item on. Two at once both count: the later one is applied to the earlier one's result."""
@@ -158,7 +169,7 @@ class PlanBook:
         raise StoreUnavailable("The plan is being changed by too many requests at once.")
 
     async def _read(self, tenant: str, plan_id: str) -> tuple[Plan, int]:
-        stored = await self._store.read(_record_id(plan_id))
+        stored = await self._store.read(plan_id)
         if stored is None:
             raise NotFound
         plan = unpack(Plan, stored.state)
@@ -167,9 +178,9 @@ class PlanBook:
         return plan, stored.version
 
     async def _commit(self, plan: Plan, *, version: int) -> None:
-        record_id, state = _record_id(plan.id), pack(plan)
+        state = pack(plan)
         await self._store.commit(
-            Commit(record_id=record_id, epoch=1, version=version, state=state, entry=b"", ttl_ms=self._ttl_ms)
+            Commit(record_id=plan.id, tenant=plan.tenant, epoch=1, version=version, state=state, ttl_ms=self._ttl_ms)
         )
 
     async def _index(self, plan: Plan) -> None:
@@ -180,9 +191,5 @@ class PlanBook:
             await pipeline.execute()
 
 
-def _record_id(plan_id: str) -> str:
-    return f"plan:{plan_id}"
-
-
 def _index_key(tenant: str, user: str) -> str:
-    return f"askwell:{{plans:{tenant}:{user}}}:index"
+    return f"askwell:{{plans:{derived_id('plans', tenant, user)}}}:index"

@@ -9,9 +9,11 @@ from state.errors import NotFound, StepNotOpen
 from state.events import Event, GapsFound, QuestionsAsked, SessionOpened
 from state.flags import assign
 from state.messages import WrittenQuestions
-from state.model import Document, Question, Session, SessionStep
+from state.model import Document, Gap, Question, Session, SessionStep
 from state.workflow import advance, by_priority, threshold
 
+CLIENT = "client"
+"""Stands for who found the gaps where the caller brought them."""
 SESSION_ITSELF = ""
 """Stands for the session itself where a question's id would stand."""
 
@@ -35,12 +37,17 @@ def new_session(
     user: str,
     cv: Document,
     job: Document,
+    gaps: tuple[Gap, ...] | None,
     max_questions: int,
     rollouts: Mapping[str, float],
     now_ms: int,
     ttl_ms: int,
 ) -> Session:
-    """A session nobody has worked on yet, with its flags drawn once and for all."""
+    """A session nobody has worked on yet, with its flags drawn once and for all.
+
+    Where the caller brings the gaps, they are not looked for: the highest priorities are kept.
+    """
+    found = None if gaps is None else by_priority(gaps)[:max_questions]
     return Session(
         id=session_id,
         tenant=tenant,
@@ -52,6 +59,9 @@ def new_session(
         updated_ms=now_ms,
         expires_ms=now_ms + ttl_ms,
         max_questions=max_questions,
+        step=SessionStep.FINDING_GAPS if found is None else SessionStep.WRITING_QUESTIONS,
+        gaps=found or (),
+        by="" if found is None else CLIENT,
     )
 
 

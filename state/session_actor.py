@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from state.codec import unpack_entry
-from state.errors import Fenced, KeyReused, NotFound, StillRunning, StoreUnavailable
-from state.events import GapsFound, QuestionEvent, SessionOpened
+from state.errors import Fenced, KeyReused, NotFound, SessionFull, StillRunning, StoreUnavailable
+from state.events import QuestionEvent, SessionOpened
 from state.inputs import check_inputs
 from state.model import Document, Gap, Question, Session
-from state.outcomes import Caller, Outcome, begun, known, question_reply, session_reply
+from state.outcomes import OWN_KEY, Caller, Outcome, begun, known, question_reply, session_reply, unanswered
 from state.ownership import Held, Ownership
 from state.session import SESSION_ITSELF, LogEntry, new_session
 from state.steps import StepWork
@@ -26,6 +26,8 @@ from state.store import RecordStore
 from state.workflow import advance, pending, session_pending, withdrawal
 
 T = TypeVar("T")
+MAX_VERSION = 2_000
+"""Far above what an interview takes; keeps a session's log bounded whatever a client repeats."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +64,21 @@ class SessionState:
         store: RecordStore,
         work: StepWork,
         owner: str,
+        new_epoch: Callable[[], int],
         now_ms: Callable[[], int],
         ttl_s: float,
         rollouts: Mapping[str, float],
         max_held: int = 10_000,
     ) -> None:
         self._ttl_ms = int(ttl_s * 1000)
-        self._sessions = Ownership(store=store, owner=owner, now_ms=now_ms, ttl_ms=self._ttl_ms, max_held=max_held)
+        self._sessions = Ownership(
+            store=store,
+            owner=owner,
+            new_epoch=new_epoch,
+            now_ms=now_ms,
+            ttl_ms=self._ttl_ms,
+            max_held=max_held,
+        )
         self._work = work
         self._owner = owner
         self._now_ms = now_ms
@@ -80,9 +90,7 @@ class SessionState:
         After a `RetryLater` the same key goes on where the creation stopped.
         """
         async with self._sessions.gate(request.session_id):
-            held = await self._find(request.session_id) or await self._open(request)
-        if held.session.tenant != request.caller.tenant:
-            raise NotFound
+            held = await self._find(request.session_id, request.caller.tenant) or await self._open(request)
         outcome = known(held.outcomes, request.caller)
         if outcome is None:
             raise KeyReused
@@ -111,6 +119,8 @@ class SessionState:
             return await _attached(task, outcome, request.caller)
         advance(question, request.event)
         check_inputs(question, request.event)
+        if held.session.version >= MAX_VERSION:
+            raise SessionFull
         return await _kept(self._start(held, question.id, self._take(held, request)))
 
     async def entries(self, tenant: str, session_id: str, *, after: int, wait_s: float) -> tuple[LogEntry, ...]:
@@ -122,18 +132,25 @@ class SessionState:
                     await held.moved.wait()
             except TimeoutError:
                 return ()
-        return tuple(map(unpack_entry, await self._sessions.entries(session_id, after=after)))
+            if held.dropped:  # taken over, read back or erased meanwhile: what is it now?
+                held = await self._owned(tenant, session_id)
+                if held.session.version <= after:
+                    return ()
+        found = await self._sessions.entries(session_id, after=after)
+        if not found:
+            if not held.dropped:
+                self._sessions.drop(held)  # the log is behind the copy: Redis has lost what we hold
+            raise Fenced
+        return tuple(map(unpack_entry, found))
 
     async def erase(self, tenant: str, session_id: str) -> None:
         """Stop the session's work and delete all that is kept of it, vectors first."""
         async with self._sessions.gate(session_id):
-            held = await self._find(session_id)
-            if held is None or held.session.tenant != tenant:
+            held = await self._find(session_id, tenant)
+            if held is None:
                 raise NotFound
-            self._sessions.drop(held)
             tasks = list(held.running.values())
-            for task in tasks:
-                task.cancel()
+            self._sessions.drop(held)
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._work.forget(held.session)
             await self._sessions.erase(held)
@@ -147,17 +164,17 @@ class SessionState:
         held = self._sessions.held(session_id)
         if held is None:
             async with self._sessions.gate(session_id):
-                held = await self._find(session_id)
+                held = await self._find(session_id, tenant)
         if held is None or held.session.tenant != tenant:
             raise NotFound
         return held
 
-    async def _find(self, session_id: str) -> Held | None:
-        """The session, claimed if it is not held; steps that its last owner left undone go on."""
+    async def _find(self, session_id: str, tenant: str) -> Held | None:
+        """The tenant's session, claimed if it is not held; steps that its last owner left undone go on."""
         held = self._sessions.held(session_id)
         if held is not None:
-            return held
-        held = await self._sessions.claim(session_id)
+            return held if held.session.tenant == tenant else None
+        held = await self._sessions.claim(session_id, tenant)
         if held is not None:
             if session_pending(held.session):
                 self._start(held, SESSION_ITSELF, self._prepare(held))
@@ -172,6 +189,7 @@ class SessionState:
             user=request.user,
             cv=request.cv,
             job=request.job,
+            gaps=request.gaps,
             max_questions=request.max_questions,
             rollouts=self._rollouts,
             now_ms=self._now_ms(),
@@ -179,11 +197,7 @@ class SessionState:
         )
         outcome = begun(request.caller, SESSION_ITSELF, version=0)
         opened = SessionOpened(session=session)
-        held = await self._sessions.open(session, opened, request.caller.key, outcome)
-        if request.gaps is not None:
-            gaps = GapsFound(gaps=request.gaps[: request.max_questions], by="client")
-            await self._sessions.commit(held, SESSION_ITSELF, gaps)
-        return held
+        return await self._sessions.open(session, opened, request.caller.key, outcome)
 
     def _start(self, held: Held, target: str, step: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a step in a task of its own; no other event gets to the target until it ends."""
@@ -199,10 +213,22 @@ class SessionState:
         return task
 
     async def _prepare(self, held: Held) -> Session:
-        """Find the gaps and write the questions, as far as that is not done yet."""
-        while commands := session_pending(held.session):
-            event = await self._work.prepare(commands[0], held.session)
-            await self._sessions.commit(held, SESSION_ITSELF, event)
+        """Find the gaps and write the questions, as far as that is not done yet.
+
+        A session that cannot be prepared waits for its key to come again; without a key nobody ever
+        will, and it is erased.
+        """
+        try:
+            while commands := session_pending(held.session):
+                event = await self._work.prepare(commands[0], held.session)
+                await self._sessions.commit(held, SESSION_ITSELF, event)
+        except (Fenced, StoreUnavailable):
+            raise
+        except Exception:
+            if (unanswered(held.outcomes, SESSION_ITSELF) or "").startswith(OWN_KEY):
+                self._sessions.drop(held)
+                await self._sessions.erase(held)
+            raise
         return held.session
 
     async def _take(self, held: Held, request: Reply) -> Question:
@@ -237,7 +263,7 @@ async def _kept(task: asyncio.Task[T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         if task.cancelled():
-            raise NotFound from None  # erased while it ran
+            raise Fenced from None  # the copy was dropped, or the session erased: ask again
         raise
 
 

@@ -175,10 +175,15 @@ class StepWork:
 
     async def _remember(self, session: Session, question: Question, gap: Gap) -> None:
         """Before the commit, so that erasing a session can never miss it; the id makes twice once."""
+        writing = asyncio.create_task(self._retriever.remember(_owner(session), question, gap))
         try:
-            await self._retriever.remember(_owner(session), question, gap)
+            await asyncio.shield(writing)
         except RetryLater as error:
             log.warning("experience_not_indexed", session_id=session.id, error=type(error).__name__)
+        except asyncio.CancelledError:
+            # Whoever stops this step may be about to erase the session: let the write end first.
+            await asyncio.wait({writing}, timeout=self._deadline_s)
+            raise
 
     @asynccontextmanager
     async def _deadline(self) -> AsyncIterator[None]:

@@ -57,32 +57,39 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """One step. `version` is the one the step is based on; 0 makes a new record."""
+    """One step. `version` is the one the step is based on; 0 makes a new record, whose `tenant` and
+    `documents` are kept as they are. `forget` names keys whose outcomes are of no use any more."""
 
     record_id: str
+    tenant: str
     epoch: int
     version: int
     state: bytes
-    entry: bytes
     ttl_ms: int
+    entry: bytes = b""
     documents: bytes = b""
     key: str = ""
     outcome: bytes = b""
+    forget: tuple[str, ...] = ()
 
 
 class RecordStore:
-    """All methods raise `StoreUnavailable` where Redis does not answer in time."""
+    """Records of one kind; those of another kind are never found, whatever their ids.
 
-    def __init__(self, redis: Redis) -> None:
+    All methods raise `StoreUnavailable` where Redis does not answer in time.
+    """
+
+    def __init__(self, redis: Redis, *, kind: str) -> None:
         self._redis = redis
+        self._kind = kind
         self._claim = redis.register_script(_script("claim.lua"))
         self._commit = redis.register_script(_script("commit.lua"))
         self._erase = redis.register_script(_script("erase.lua"))
 
-    async def claim(self, record_id: str, owner: str) -> Stored | None:
-        """Become the record's owner under a new epoch. None if there is no such record."""
+    async def claim(self, record_id: str, tenant: str, owner: str) -> Stored | None:
+        """Become the record's owner under a new epoch. None, and no change, if the tenant has no such record."""
         async with translated():
-            row = await self._claim(keys=_keys(record_id)[:2], args=[owner])
+            row = await self._claim(keys=self._keys(record_id)[:2], args=[tenant, owner])
         if row is None:
             return None
         epoch, version, state, documents, outcomes = row
@@ -99,7 +106,7 @@ class RecordStore:
         """The record without its outcomes, and without taking it over."""
         async with translated():
             fields = ["epoch", "version", "state", "documents"]
-            row = cast("list[Any]", await self._redis.hmget(_keys(record_id)[0], fields))
+            row = cast("list[Any]", await self._redis.hmget(self._keys(record_id)[0], fields))
         if row[0] is None:
             return None
         return Stored(epoch=int(row[0]), version=int(row[1]), state=row[2], documents=row[3])
@@ -108,17 +115,19 @@ class RecordStore:
         """Write one step. Raises `Fenced`, with nothing written, if the record is not as assumed."""
         async with translated():
             verdict = await self._commit(
-                keys=_keys(commit.record_id),
+                keys=self._keys(commit.record_id),
                 args=[
                     commit.epoch,
                     commit.version,
                     commit.version + 1,
-                    commit.state,
+                    commit.ttl_ms,
+                    commit.tenant,
                     commit.documents,
+                    commit.state,
                     commit.entry,
                     commit.key,
                     commit.outcome,
-                    commit.ttl_ms,
+                    *commit.forget,
                 ],
             )
         _require_ok(verdict)
@@ -126,13 +135,13 @@ class RecordStore:
     async def erase(self, record_id: str, epoch: int) -> None:
         """Delete the record, its outcomes and its log. Raises `Fenced` if it is not this owner's."""
         async with translated():
-            verdict = await self._erase(keys=_keys(record_id), args=[epoch])
+            verdict = await self._erase(keys=self._keys(record_id), args=[epoch])
         _require_ok(verdict)
 
     async def entries(self, record_id: str, *, after: int, limit: int = 1000) -> list[bytes]:
         """The log's entries with a version above `after`, oldest first."""
         async with translated():
-            rows: Any = await self._redis.xrange(_keys(record_id)[2], min=f"({after}-0", count=limit)
+            rows: Any = await self._redis.xrange(self._keys(record_id)[2], min=f"({after}-0", count=limit)
         return [fields[b"entry"] for _, fields in rows]
 
     async def ping(self) -> None:
@@ -141,6 +150,9 @@ class RecordStore:
 
     async def aclose(self) -> None:
         await self._redis.aclose()
+
+    def _keys(self, record_id: str) -> list[str]:
+        return [f"askwell:{{{self._kind}:{record_id}}}:{part}" for part in ("record", "outcomes", "log")]
 
 
 def connect(url: str, *, max_connections: int = 50, timeout_s: float = 5.0) -> Redis:
@@ -153,10 +165,6 @@ def connect(url: str, *, max_connections: int = 50, timeout_s: float = 5.0) -> R
         socket_connect_timeout=timeout_s,
     )
     return Redis(connection_pool=pool)
-
-
-def _keys(record_id: str) -> list[str]:
-    return [f"askwell:{{{record_id}}}:{part}" for part in ("record", "outcomes", "log")]
 
 
 def _script(name: str) -> str:

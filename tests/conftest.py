@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class Shard:
                 question_deadline_s=5.0,
             ),
             owner=uuid.uuid4().hex,
+            new_epoch=lambda: secrets.randbits(52),
             now_ms=self.clock,
             ttl_s=3600,
             rollouts=DEFAULT_ROLLOUTS,
@@ -86,7 +88,7 @@ async def redis(valkey: Valkey) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 def store(redis: Redis) -> RecordStore:
-    return RecordStore(redis)
+    return RecordStore(redis, kind="session")
 
 
 @pytest.fixture

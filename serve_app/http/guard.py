@@ -1,4 +1,4 @@
-"""What stands before every route: host, admission, body size, time and nesting, a request id.
+"""What stands before every route: host, tenant, admission, the body's size, time and nesting, a request id.
 
 Plain ASGI, so that a refused request costs microseconds and no route, model or thread sees it.
 """
@@ -15,22 +15,25 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.http.problems import TITLES, problem, respond
+from serve_app.http.problems import TITLES, malformed, problem, respond
+from serve_app.http.tenants import Tenants
 from serve_app.settings import Settings, is_loopback
-from state.errors import InvalidField, Overloaded
+from state.errors import InvalidField, Overloaded, Unauthorized
 
 MAX_NESTING = 20
 BODY_TIMEOUT_S = 15.0
 STREAMS = "/events"
-UNMETERED = ("/health/", "/metrics")
-_STRINGS_AND_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{\]}]')
+METERED = "/api/"
+_STRINGS_AND_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{\]}]', re.DOTALL)
+"""An unclosed string is taken as one too, so that every byte is looked at once."""
 
 
 class Guard:
-    """Admits at most `max_in_flight` requests at once, and as many event streams beside them."""
+    """Admits at most `max_in_flight` requests of known tenants at once, and as many event streams beside."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
+        self._tenants = Tenants(settings.api_keys)
         self._max_body_bytes = settings.max_body_bytes
         self._max_in_flight = settings.max_in_flight
         self._loopback_only = not settings.api_keys
@@ -44,9 +47,14 @@ class Guard:
         if refused is not None:
             await refused(scope, receive, send)
             return
-        if scope["path"].startswith(UNMETERED):
+        if not scope["path"].startswith(METERED):
             await self._app(scope, receive, send)
             return
+        tenant = self._tenants.of(Request(scope).headers.get("authorization", ""))
+        if tenant is None:
+            await problem(Unauthorized())(scope, receive, send)
+            return
+        scope.setdefault("state", {}).update(tenant=tenant, request_id=uuid.uuid4().hex)
         lane = "streams" if scope["path"].endswith(STREAMS) else "requests"
         if self._in_flight[lane] >= self._max_in_flight:
             await problem(Overloaded())(scope, receive, send)
@@ -67,7 +75,6 @@ class Guard:
         return None
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope.setdefault("state", {})["request_id"] = uuid.uuid4().hex
         if scope["method"] in ("GET", "HEAD", "DELETE", "OPTIONS"):
             await self._app(scope, receive, send)
             return
@@ -95,11 +102,18 @@ class Guard:
         if body is None:
             limit = f"At most {self._max_body_bytes} bytes."
             return respond("TooLarge", 413, TITLES[413], detail=limit, field="body")
-        if _nesting(body) > MAX_NESTING:
-            return problem(InvalidField(field="body", fix=f"may be nested at most {MAX_NESTING} levels deep"))
-        if _broken_characters(body):
-            return problem(InvalidField(field="body", fix="holds half of a surrogate pair, which is no character"))
-        return body
+        return _refused(body) or body
+
+
+def _refused(body: bytes) -> Response | None:
+    """Why a whole body is not taken, from its bytes alone."""
+    if not _is_utf8(body):
+        return malformed()
+    if _nesting(body) > MAX_NESTING:
+        return problem(InvalidField(field="body", fix=f"may be nested at most {MAX_NESTING} levels deep"))
+    if _broken_characters(body):
+        return problem(InvalidField(field="body", fix="holds half of a surrogate pair, which is no character"))
+    return None
 
 
 async def _received(receive: Receive, limit: int) -> bytes | None:
@@ -141,6 +155,15 @@ def _broken_characters(body: bytes) -> bool:
     except ValueError:
         return False  # not JSON at all; the route says so
     return False
+
+
+def _is_utf8(body: bytes) -> bool:
+    """JSON is UTF-8; a NUL, which no JSON has, gives UTF-16 and UTF-32 away."""
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\x00" not in body
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -54,6 +54,7 @@ async def create_plan(request: Request, body: PlanBody, askwell: Askwell, tenant
         now_ms = askwell.now_ms()
         plan = Plan(
             id=plan_id,
+            fingerprint=fingerprint(request, body),
             tenant=tenant,
             user=user,
             need=need,

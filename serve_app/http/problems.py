@@ -23,6 +23,7 @@ from state.errors import (
     NotFound,
     Overloaded,
     RecordUnreadable,
+    SessionFull,
     StepNotOpen,
     StepTimedOut,
     StillRunning,
@@ -39,6 +40,7 @@ PROBLEMS: Mapping[type[AskwellError], tuple[int, str]] = {
     NotFound: (404, "Nothing here under this id"),
     StepNotOpen: (409, "This step is not open"),
     StillRunning: (409, "This step is still running"),
+    SessionFull: (409, "The session has taken as many steps as one may"),
     KeyReused: (422, "The Idempotency-Key was used with another request"),
     StoreUnavailable: (503, "The session store does not answer"),
     Fenced: (503, "The session has just moved"),
@@ -115,13 +117,13 @@ def install(app: FastAPI) -> None:
         first = error.errors()[0]
         where = [str(part) for part in first["loc"] if part != "body"]
         if first["type"] == "json_invalid":
-            return _malformed()
+            return malformed()
         return problem(InvalidField(field=".".join(where)[:200] or "body", fix=_fix(first)))
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> Response:
         if error.status_code == 400:
-            return _malformed()
+            return malformed()
         title = TITLES.get(error.status_code, "The request cannot be answered")
         return respond("Refused", error.status_code, title, headers=error.headers)
 
@@ -130,7 +132,7 @@ def install(app: FastAPI) -> None:
         return problem(Broken(f"Unexpected {type(error).__name__}; the log has its trace."))
 
 
-def _malformed() -> Response:
+def malformed() -> Response:
     return respond("Malformed", 400, TITLES[400], detail="The body is not JSON in UTF-8.")
 
 

@@ -18,6 +18,7 @@ from state.errors import (
     Fenced,
     KeyReused,
     NotFound,
+    SessionFull,
     StepNotOpen,
     StepTimedOut,
     StillRunning,
@@ -31,7 +32,7 @@ SessionId = Annotated[str, Path(max_length=64)]
 QuestionId = Annotated[str, Path(max_length=64)]
 
 _WORK = (StillRunning, KeyReused, Fenced, WorkUnavailable, StepTimedOut, BrokenReply)
-_REPLY = documented(NotFound, StepNotOpen, *_WORK)
+_REPLY = documented(NotFound, StepNotOpen, SessionFull, *_WORK)
 
 
 @router.post("", status_code=201, operation_id="createSession", responses=documented(*_WORK))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPBearer
+from pydantic import SecretStr
 
 from serve_app.http.service import Service
 from serve_app.settings import LOCAL_TENANT
-from state.errors import InvalidField, Unauthorized
+from state.errors import InvalidField
 from state.outcomes import OWN_KEY
 
 MAX_KEY_CHARS = 200
@@ -25,22 +27,30 @@ def service(request: Request) -> Service:
     return found
 
 
-def tenant(request: Request, askwell: Annotated[Service, Depends(service)]) -> str:
-    """Compares with every key in constant time. Raises `Unauthorized`."""
-    keys = askwell.settings.api_keys
-    if not keys:
-        return LOCAL_TENANT
-    scheme, _, sent = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        raise Unauthorized
-    digest = hashlib.sha256(sent.strip().encode()).digest()
-    found = None
-    for name, key in keys.items():
-        if hmac.compare_digest(digest, hashlib.sha256(key.get_secret_value().encode()).digest()):
-            found = name
-    if found is None:
-        raise Unauthorized
+class Tenants:
+    """Who asks, by API key. Without keys everybody is the one local tenant."""
+
+    def __init__(self, keys: Mapping[str, SecretStr]) -> None:
+        self._digests = {name: _digest(key.get_secret_value()) for name, key in keys.items()}
+
+    def of(self, authorization: str) -> str | None:
+        """The tenant of an `Authorization` header; compares with every key in constant time."""
+        if not self._digests:
+            return LOCAL_TENANT
+        scheme, _, sent = authorization.partition(" ")
+        digest = _digest(sent.strip())
+        matches = [name for name, known in self._digests.items() if hmac.compare_digest(digest, known)]
+        return matches[0] if matches and scheme.lower() == "bearer" else None
+
+
+def tenant(request: Request) -> str:
+    """As the guard has found it out."""
+    found: str = request.state.tenant
     return found
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
 
 
 def idempotency_key(

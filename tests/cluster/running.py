@@ -63,14 +63,18 @@ class Running:
     def start(self) -> None:
         """Returns once it has printed that it is ready."""
         began = time.monotonic()
+        self.launch()
+        wait_for(lambda: "Ready after" in self.printed() or not self.alive(), START_TIMEOUT_S, self.printed)
+        assert self.alive(), self.printed()
+        self.startup_s = time.monotonic() - began
+
+    def launch(self) -> None:
+        """Returns at once; `printed` tells how far it is."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.log.unlink(missing_ok=True)
         with self.log.open("wb") as log:
             command = [sys.executable, "-m", "serve_app", "up"]
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
-        wait_for(lambda: "Ready after" in self.printed() or not self.alive(), START_TIMEOUT_S, self.printed)
-        assert self.alive(), self.printed()
-        self.startup_s = time.monotonic() - began
 
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None

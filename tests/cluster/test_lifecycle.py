@@ -30,15 +30,15 @@ def prompted(service: Running) -> str:
 
 
 @pytest.mark.timeout(500)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_an_interview_goes_on_where_it_was_after_everything_was_stopped(own: Running, number: int) -> None:
     own.start()
     path = prompted(own)
     before = own.client.get(path).json()
     started = own.children()
-    own.stop(number)
-    if number is signal.SIGINT:
-        assert not left(started)
+    code = own.stop(number)
+    if number is signal.SIGTERM:
+        assert (code, left(started)) == (0, []), own.printed()
     own.start()
     assert own.client.get(path).json() == before
     inputs = {"inputs": {"achievement": "I moved five services to Kubernetes."}}
@@ -47,6 +47,17 @@ def test_an_interview_goes_on_where_it_was_after_everything_was_stopped(own: Run
     assert own.stop() == 0
     # After a kill -9 two of Ray's agents notice within about a minute that they are alone.
     wait_for(lambda: not left(started), 150, lambda: left(started))
+
+
+@pytest.mark.parametrize("printed", ["Starting Ray", "Deploying"])
+def test_a_signal_while_it_starts_takes_down_what_there_is_already(own: Running, printed: str) -> None:
+    own.launch()
+    wait_for(lambda: printed in own.printed(), 60, own.printed)
+    started = own.children()
+    assert own.stop(signal.SIGINT) == 0, own.printed()
+    assert "Stopped before it was ready" in own.printed()
+    assert not left(started)
+    assert not [one for one in psutil.process_iter(["cmdline"]) if str(own.data_dir) in str(one.info["cmdline"])]
 
 
 def left(started: list[psutil.Process]) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from state.calls import Calls
-from state.errors import KeyReused, NotFound, StillRunning, WorkUnavailable
+from state.errors import KeyReused, NotFound, StepTimedOut, StillRunning, WorkUnavailable
 from state.plans import PlanBook, Progress
 from state.store import RecordStore
 from tests.conftest import Clock
@@ -17,8 +17,8 @@ from tests.unit.test_plans import a_plan
 
 
 @pytest.fixture
-def calls(store: RecordStore, clock: Clock) -> Calls:
-    return Calls(store=store, now_ms=clock, ttl_s=600, lease_s=60)
+def calls(redis: Redis, clock: Clock) -> Calls:
+    return Calls(store=RecordStore(redis, kind="call"), now_ms=clock, ttl_s=600, deadline_s=30)
 
 
 class Work:
@@ -98,17 +98,35 @@ async def test_work_whose_runner_died_may_be_tried_again_after_its_lease(calls: 
 
 
 @pytest.fixture
-def book(store: RecordStore, redis: Redis, clock: Clock) -> PlanBook:
-    return PlanBook(store=store, redis=redis, now_ms=clock, ttl_s=600)
+def book(redis: Redis, clock: Clock) -> PlanBook:
+    return PlanBook(store=RecordStore(redis, kind="plan"), redis=redis, now_ms=clock, ttl_s=600)
 
 
 async def test_a_plan_is_kept_listed_and_foreign_to_others(book: PlanBook, clock: Clock) -> None:
     plan = await book.create(a_plan(updated_ms=clock.ms))
-    assert await book.create(replace(plan, need="other")) == plan
+    assert await book.create(replace(plan, created_ms=2)) == plan
+    with pytest.raises(KeyReused):
+        await book.create(replace(plan, fingerprint="another request", need="other"))
     assert await book.list("acme", "ada", limit=10) == (plan,)
     assert await book.list("acme", "bob", limit=10) == ()
     with pytest.raises(NotFound):
         await book.move("rival", "p1", "r1", Progress.IN_PROGRESS)
+
+
+async def test_no_tenant_and_user_make_the_list_of_another_tenant(book: PlanBook, clock: Clock) -> None:
+    await book.create(a_plan(tenant="acme:eu", user="bob", updated_ms=clock.ms))
+    assert await book.list("acme", "eu:bob", limit=10) == ()
+    assert len(await book.list("acme:eu", "bob", limit=10)) == 1
+
+
+async def test_work_past_its_deadline_is_given_up_and_may_be_tried_again(redis: Redis, clock: Clock) -> None:
+    calls = Calls(store=RecordStore(redis, kind="call"), now_ms=clock, ttl_s=600, deadline_s=0.05)
+    for key in ("k", None):
+        with pytest.raises(StepTimedOut):
+            await calls.once("acme", key, "body", Work())
+    work = Work()
+    work.gate.set()
+    assert await calls.once("acme", "k", "body", work) == b"reply 1"
 
 
 async def test_two_moves_at_once_both_count(book: PlanBook, clock: Clock) -> None:

@@ -24,6 +24,7 @@ from state.calls import Calls
 from state.errors import WorkUnavailable
 from state.plans import PlanBook
 from state.session_actor import SessionState
+from state.store import RecordStore
 from tests.conftest import Shard
 from tests.fakes import INPUTS
 
@@ -72,8 +73,8 @@ async def serving(redis: Redis, shard: Shard) -> AsyncIterator[Callable[..., Any
             generator=shard.generator,
             evaluator=shard.evaluator,
             retriever=shard.retriever,
-            calls=Calls(store=shard.store, now_ms=shard.clock, ttl_s=600, lease_s=60),
-            plans=PlanBook(store=shard.store, redis=redis, now_ms=shard.clock, ttl_s=600),
+            calls=Calls(store=RecordStore(redis, kind="call"), now_ms=shard.clock, ttl_s=600, deadline_s=30),
+            plans=PlanBook(store=RecordStore(redis, kind="plan"), redis=redis, now_ms=shard.clock, ttl_s=600),
             now_ms=shard.clock,
             new_id=lambda: uuid.uuid4().hex,
         )
@@ -184,6 +185,27 @@ async def test_a_foreign_session_looks_exactly_like_an_unknown_one(serving: Call
         is_problem(await api.client.get(f"/api/sessions/{session['id']}", headers=headers), 401, "Unauthorized")
 
 
+async def test_whoever_has_no_key_takes_no_place_from_those_who_have(serving: Callable[..., Any]) -> None:
+    api = await serving(api_keys=KEYS, max_in_flight=1)
+    host, port = api.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /api/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+    await writer.drain()
+    assert b" 401 " in await reader.readline()
+    headers = {"Authorization": "Bearer acme-key-0123456789"}
+    assert (await api.client.post("/api/sessions", json=OPENING, headers=headers)).status_code == 201
+    writer.close()
+
+
+async def test_an_id_of_another_kind_is_no_session_and_stays_whole(api: Api) -> None:
+    made = await api.client.post("/api/learning-plans", json={"need": "Kubernetes"})
+    plan = made.json()["id"]
+    for name in (plan, f"plan:{plan}", f"call:{plan}"):
+        is_problem(await api.client.get(f"/api/sessions/{name}"), 404, "NotFound")
+    move = {"resource_id": "r1", "state": "in_progress"}
+    assert (await api.client.patch(f"/api/learning-plans/{plan}", json=move)).status_code == 200
+
+
 async def test_the_same_key_gives_two_tenants_two_sessions(serving: Callable[..., Any]) -> None:
     api = await serving(api_keys=KEYS)
     ids = set()
@@ -227,6 +249,10 @@ async def test_without_keys_another_host_name_is_refused(api: Api) -> None:
         (json.dumps({"cv": "x\n" * 5_001, "job": "y"}).encode(), 422, "InvalidField", "cv"),
         (b'{"cv": "' + b"x" * 600_000 + b'", "job": "y"}', 413, "TooLarge", "body"),
         (b"[" * 500_000, 422, "InvalidField", "body"),
+        (b'"' + rb"\"" * 200_000, 400, "Malformed", None),
+        (b'{"cv": "\xed\xa0\x80", "job": "y"}', 400, "Malformed", None),
+        (json.dumps(OPENING).encode("utf-16"), 400, "Malformed", None),
+        (json.dumps(OPENING).encode("utf-16-le"), 400, "Malformed", None),
     ],
 )
 async def test_bad_bodies_are_refused_with_the_field_and_before_any_work(

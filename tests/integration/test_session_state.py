@@ -19,6 +19,7 @@ from state.errors import (
     KeyReused,
     NotFound,
     RetryLater,
+    SessionFull,
     StepNotOpen,
     StepTimedOut,
     StillRunning,
@@ -30,7 +31,7 @@ from state.flags import DEFAULT_ROLLOUTS
 from state.model import Document, Priority, Question, Session, SessionStep, Step
 from state.outcomes import OWN_KEY
 from state.session import apply
-from state.session_actor import OpenSession, Reply, SessionState
+from state.session_actor import MAX_VERSION, OpenSession, Reply, SessionState
 from state.steps import StepWork
 from state.store import RecordStore, connect
 from tests.conftest import Shard, caller
@@ -96,7 +97,13 @@ async def test_no_makes_no_call_at_the_provider_port_and_yes_with_inputs_makes_t
         question_deadline_s=5,
     )
     actor = SessionState(
-        store=shard.store, work=work, owner="o", now_ms=shard.clock, ttl_s=60, rollouts=DEFAULT_ROLLOUTS
+        store=shard.store,
+        work=work,
+        owner="o",
+        new_epoch=lambda: 1,
+        now_ms=shard.clock,
+        ttl_s=60,
+        rollouts=DEFAULT_ROLLOUTS,
     )
     await actor.create(OPENING)
     llm.calls.clear()
@@ -346,7 +353,7 @@ async def test_a_result_that_was_recorded_is_not_paid_for_again(shard: Shard) ->
     first = shard.actor()
     await prompted(first)
     shard.evaluator.fail = failing("evaluate", asyncio.CancelledError())
-    with pytest.raises((asyncio.CancelledError, NotFound)):
+    with pytest.raises(Fenced):
         await first.reply(reply("inputs", InputsGiven(inputs=INPUTS)))
     shard.evaluator.fail = lambda _: None
     second = shard.actor()
@@ -399,7 +406,7 @@ async def test_erasing_stops_running_work_and_leaves_no_key_and_no_vector(shard:
     running = asyncio.create_task(actor.reply(reply("yes", SaidYes())))
     await until(lambda: shard.generator.calls["write_prompts"] == 1)
     await actor.erase("acme", "s1")
-    with pytest.raises(NotFound):
+    with pytest.raises(Fenced):
         await running
     assert await redis.keys("*") == []
     assert [owner.session_id for owner in shard.retriever.forgotten] == ["s1"]
@@ -429,7 +436,7 @@ async def test_every_key_of_a_session_expires_and_each_commit_renews_it(shard: S
     actor = shard.actor()
     await prompted(actor)
     keys = sorted(key.decode() for key in await redis.keys("*"))
-    assert keys == [f"askwell:{{s1}}:{part}" for part in ("log", "outcomes", "record")]
+    assert keys == [f"askwell:{{session:s1}}:{part}" for part in ("log", "outcomes", "record")]
     for key in keys:
         await redis.pexpire(key, 1_000)
     await actor.reply(reply("inputs", InputsGiven(inputs=INPUTS)))
@@ -439,7 +446,7 @@ async def test_every_key_of_a_session_expires_and_each_commit_renews_it(shard: S
 async def test_a_store_that_does_not_answer_is_retryable_and_the_session_is_whole_afterwards(shard: Shard) -> None:
     actor = shard.actor()
     await prompted(actor)
-    away = RecordStore(connect("redis://127.0.0.1:1/0", timeout_s=0.2))
+    away = RecordStore(connect("redis://127.0.0.1:1/0", timeout_s=0.2), kind="session")
     shard_away = replace(shard, store=away)
     with pytest.raises(StoreUnavailable) as refused:
         await shard_away.actor().read("acme", "s1")
@@ -463,7 +470,105 @@ async def test_requests_without_a_key_leave_nothing_behind_when_they_fail(shard:
     for number in range(5):
         with pytest.raises(WorkUnavailable):
             await actor.reply(reply(f"{OWN_KEY}{number}", SaidYes()))
-    assert await redis.hkeys("askwell:{s1}:outcomes") == [b"open"]
+    assert await redis.hkeys("askwell:{session:s1}:outcomes") == [b"open"]
+
+
+async def test_failed_attempts_under_ever_new_keys_leave_one_open_outcome(shard: Shard, redis: Redis) -> None:
+    actor = shard.actor()
+    await actor.create(OPENING)
+    shard.generator.fail = failing("write_prompts", WorkUnavailable())
+    for number in range(5):
+        with pytest.raises(WorkUnavailable):
+            await actor.reply(reply(f"k{number}", SaidYes()))
+    assert sorted(await redis.hkeys("askwell:{session:s1}:outcomes")) == [b"k4", b"open"]
+
+
+async def test_a_session_takes_only_so_many_steps(shard: Shard) -> None:
+    actor = shard.actor()
+    await actor.create(OPENING)
+    shard.generator.fail = failing("write_prompts", WorkUnavailable())
+    refused = 0
+    while not refused:
+        try:
+            await actor.reply(reply("k", SaidYes()))
+        except WorkUnavailable:
+            continue
+        except SessionFull:
+            refused += 1
+    assert MAX_VERSION <= (await actor.read("acme", "s1")).version <= MAX_VERSION + 2
+
+
+async def test_the_caller_s_gaps_are_cut_after_sorting_and_survive_a_failed_creation(shard: Shard) -> None:
+    gaps = (*(a_gap(n, Priority.LOW) for n in range(1, 12)), a_gap(99, Priority.CRITICAL))
+    actor = shard.actor()
+    shard.generator.fail = failing("write_questions", WorkUnavailable())
+    with pytest.raises(WorkUnavailable):
+        await actor.create(replace(OPENING, gaps=gaps))
+    shard.generator.fail = lambda _: None
+    session = await actor.create(replace(OPENING, gaps=gaps, caller=caller("open")))
+    assert (len(session.gaps), session.gaps[0].id, session.by) == (10, "g99", "client")
+    assert shard.generator.calls["find_gaps"] == 0
+
+
+async def test_a_creation_that_failed_without_a_key_leaves_nothing_behind(shard: Shard, redis: Redis) -> None:
+    shard.generator.fail = failing("find_gaps", WorkUnavailable())
+    with pytest.raises(WorkUnavailable):
+        await shard.actor().create(replace(OPENING, caller=caller(f"{OWN_KEY}1")))
+    assert await redis.keys("*") == []
+
+
+async def test_asking_for_a_foreign_session_takes_nothing_from_its_owner(shard: Shard) -> None:
+    owner = shard.actor()
+    await prompted(owner)
+    with pytest.raises(NotFound):
+        await shard.actor().read("rival", "s1")
+    assert (await owner.reply(reply("inputs", InputsGiven(inputs=INPUTS)))).step is Step.ACCEPTED
+
+
+async def test_an_owner_of_an_erased_session_cannot_write_into_its_namesake(shard: Shard) -> None:
+    zombie = shard.actor()
+    shard.generator.gate = asyncio.Event()
+    lost = asyncio.create_task(zombie.create(OPENING))
+    await until(lambda: shard.generator.calls["find_gaps"] == 1)
+    rightful = shard.actor()
+    await rightful.erase("acme", "s1")
+    asked_before = shard.generator.calls["find_gaps"]
+    again = asyncio.create_task(rightful.create(replace(OPENING, cv=Document(text="Another CV"))))
+    await until(lambda: shard.generator.calls["find_gaps"] > asked_before)
+    shard.generator.gate.set()
+    assert (await again).cv.text == "Another CV"
+    with pytest.raises(Fenced):
+        await lost
+    kinds = [type(entry.event).__name__ for entry in await rightful.entries("acme", "s1", after=0, wait_s=0)]
+    assert kinds == ["SessionOpened", "GapsFound", "QuestionsAsked"]
+
+
+async def test_a_step_of_a_dropped_copy_remembers_nothing_after_the_session_is_erased(shard: Shard) -> None:
+    shard.generator.gaps = (a_gap(1), a_gap(2))
+    actor = shard.actor()
+    await prompted(actor)
+    shard.generator.gate = asyncio.Event()
+    lost = asyncio.create_task(actor.reply(reply("inputs", InputsGiven(inputs=INPUTS))))
+    await until(lambda: shard.generator.calls["write_answer"] == 1)
+    other = shard.actor()
+    await other.read("acme", "s1")
+    with pytest.raises(Fenced):
+        await actor.reply(reply("no", SaidNo(), "q2"))
+    await other.erase("acme", "s1")
+    shard.generator.gate.set()
+    with pytest.raises(Fenced):
+        await lost
+    assert shard.retriever.remembered == []
+
+
+async def test_a_copy_that_is_ahead_of_the_log_is_dropped_and_not_served_for_ever(shard: Shard, redis: Redis) -> None:
+    actor = shard.actor()
+    await actor.create(OPENING)
+    await redis.flushall()
+    with pytest.raises(Fenced):
+        await actor.entries("acme", "s1", after=0, wait_s=0)
+    with pytest.raises(NotFound):
+        await actor.entries("acme", "s1", after=0, wait_s=0)
 
 
 async def test_a_full_shard_drops_idle_copies_and_reads_them_back(shard: Shard) -> None:

@@ -38,6 +38,7 @@ def a_session(**changes: Any) -> Session:
         user="ada",
         cv=Document(text="Ada\nDjango"),
         job=Document(text="Kubernetes"),
+        gaps=None,
         max_questions=5,
         rollouts={"dynamic_quality_thresholds": 100},
         now_ms=1,

@@ -76,6 +76,7 @@ def a_session(*gaps: Gap) -> Session:
         user="ada",
         cv=Document(text=""),
         job=Document(text=""),
+        gaps=None,
         max_questions=10,
         rollouts=DEFAULT_ROLLOUTS,
         now_ms=0,

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from actors.grounding import said, ungrounded
-from actors.offline.answers import refine_answer, resume_style, sentences, write_answer
+from actors.offline.answers import refine_answer, write_answer
 from actors.offline.lexicon import Lexicon
+from actors.offline.resume_style import resume_style
+from actors.offline.sentences import sentences
 from state.errors import InvalidField
 from state.messages import RefineAnswer, WriteAnswer
 from state.model import (

@@ -22,7 +22,16 @@ ranked = st.builds(
 
 def a_plan(**changes: object) -> Plan:
     items = lay_out([RankedResource(resource=a_resource(), score=1, match=1)], budget_days=5)
-    given = {"id": "p1", "tenant": "acme", "user": "ada", "need": "x", "items": items, "created_ms": 1, "updated_ms": 1}
+    given = {
+        "id": "p1",
+        "fingerprint": "a request",
+        "tenant": "acme",
+        "user": "ada",
+        "need": "x",
+        "items": items,
+        "created_ms": 1,
+        "updated_ms": 1,
+    }
     return Plan(**{**given, **changes})
 
 

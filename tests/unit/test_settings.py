@@ -22,6 +22,12 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ASKWELL_PORT", "http", "integer"),
         ("ASKWELL_PORT", "0", "greater"),
         ("ASKWELL_SESSION_TTL_S", "5", "greater"),
+        ("ASKWELL_SESSION_TTL_S", "inf", "finite"),
+        ("ASKWELL_SESSION_TTL_S", "1e18", "less"),
+        ("REDIS_URL", "localhost:6379", "redis://"),
+        ("QDRANT_URL", "localhost:6333", "http://"),
+        ("OPENAI_BASE_URL", "localhost", "http://"),
+        ("ASKWELL_API_KEYS", '{"acme": "schl\u00fcssel-schl\u00fcssel"}', "header"),
         ("ASKWELL_API_KEYS", "acme=1", "JSON"),
         ("ASKWELL_API_KEYS", '{"acme": "short"}', "shorter"),
         ("ASKWELL_API_KEYS", f'{{"acme": "{KEY}", "other": "{KEY}"}}', "share"),
@@ -48,6 +54,13 @@ def test_without_keys_only_loopback_is_listened_on(monkeypatch: pytest.MonkeyPat
     assert load().host == host
 
 
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "REDIS_URL", "QDRANT_URL"):
+        monkeypatch.setenv(name, "")
+    settings = load()
+    assert (settings.openai_api_key, settings.redis_url, settings.qdrant_url) == (None, None, None)
+
+
 def test_a_minimum_above_its_maximum_is_refused() -> None:
     with pytest.raises(InvalidField, match="ASKWELL_GENERATOR_MIN"):
         load(generator_min=5, generator_max=2)
@@ -55,7 +68,7 @@ def test_a_minimum_above_its_maximum_is_refused() -> None:
 
 def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "REDIS_URL", "QDRANT_API_KEY"):
-        monkeypatch.setenv(name, "hunter2-hunter2")
+        monkeypatch.setenv(name, "redis://:hunter2-hunter2@localhost/0")
     monkeypatch.setenv("ASKWELL_API_KEYS", f'{{"acme": "{KEY}"}}')
     shown = repr(load()) + str(load()) + table()
     assert "hunter2" not in shown
