@@ -27,7 +27,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from serve_app.valkey import free_port
+from serve_app.ports import free_port
 from state.errors import AskwellError
 
 START_TIMEOUT_S = 120.0

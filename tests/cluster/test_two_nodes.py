@@ -14,9 +14,10 @@ import pytest
 import yaml
 
 from serve_app.manifests import serve_config
+from serve_app.ports import free_port
 from serve_app.ray_environment import LOOPBACK_ONLY, RAY_ENVIRONMENT
 from serve_app.settings import Settings
-from serve_app.valkey import Valkey, free_port
+from serve_app.valkey import Valkey
 from tests.cluster.running import clean_environment, wait_for
 
 TWO_NODES = """

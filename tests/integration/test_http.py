@@ -18,8 +18,8 @@ from redis.asyncio import Redis
 
 from serve_app.http.app import create_app
 from serve_app.http.service import Service
+from serve_app.ports import free_port
 from serve_app.settings import Settings
-from serve_app.valkey import free_port
 from state.calls import Calls
 from state.errors import WorkUnavailable
 from state.plans import PlanBook

@@ -22,9 +22,9 @@ from starlette.routing import Route
 from serve_app.client import WAITS_S, ApiProblem, AskwellClient, Unreachable
 from serve_app.http.problems import problem
 from serve_app.http.views import QuestionView, SessionView
+from serve_app.ports import free_port
 from serve_app.terminal.interview import run
 from serve_app.terminal.script import Reply, given, matched, read_replies, refined
-from serve_app.valkey import free_port
 from state.errors import InvalidField, NotFound, StepNotOpen, StillRunning, WorkUnavailable
 from state.events import (
     AnswerWritten,
