@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from actors.grounding.quantities import WORD_VALUES
 from state.model import Addressability, Gap, Priority
 
 
@@ -37,11 +38,7 @@ LEXICON_KINDS = {
     )
 }
 
-NUMBER_WORDS = re.findall(
-    r"\w+",
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen twenty",
-)
+NUMBER_WORDS = [word for word, value in WORD_VALUES.items() if value <= 20 and word != "dozen"]
 NUMBER = r"(?:\d{1,2}(?:\.\d)?|" + "|".join(NUMBER_WORDS[1:]) + r")"
 YEARS = re.compile(
     rf"\b(?P<number>{NUMBER})(?P<half> and a half)?\s?\+?(?:\s?(?:-|–|to|or)\s?{NUMBER}\+?)?"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +24,7 @@ from actors.offline.roles import PROMPT_ROLES, Role, role_of
 from actors.offline.sentences import sentences
 from serve_app.terminal.script import Reply, matched, read_replies
 from serve_app.terminal.script import given as scripted
-from state.messages import EvaluateAnswer, FindGaps, RefineAnswer, WriteAnswer, WritePrompts
+from state.messages import EvaluateAnswer, FindGaps, JudgedAnswer, RefineAnswer, WriteAnswer, WritePrompts
 from state.model import (
     Addressability,
     Answer,
@@ -228,8 +227,8 @@ CASES: Mapping[Kind, Case] = {
         },
         told=(
             "Built a sensor rig for a project on heat loss with a colleague.",
-            "Studied thermodynamics, optics and Python in personal learning from 2015 to 2018. BSc Physics with Energy, "
-            "Sheffield Hallam University.",
+            "Studied thermodynamics, optics and Python in personal learning from 2015 to 2018. BSc Physics with "
+            "Energy, Sheffield Hallam University.",
             "62%, 120 credits.",
         ),
     ),
@@ -245,8 +244,8 @@ CASES: Mapping[Kind, Case] = {
         },
         told=(
             "Worked five nights a month at Fernleigh Court.",
-            "Relied on own car and childcare by a family member at work over 3 years. Available from March, up to six a "
-            "month.",
+            "Relied on own car and childcare by a family member at work over 3 years. Available from March, up to six "
+            "a month.",
             "About 180 nights, 1 missed shift.",
         ),
     ),
@@ -279,7 +278,7 @@ def test_every_prompt_that_can_be_asked_has_its_role_by_its_id() -> None:
 @pytest.mark.parametrize(("kind", "case"), KINDS)
 async def test_replies_to_the_prompts_of_a_kind_are_told_in_their_bullets(kind: Kind, case: Case) -> None:
     prompts = await prompts_for(case.gap)
-    assert WORDINGS[kind].tools.startswith(prompts[2].question.split(case.gap.title)[0])
+    assert prompts[2].question == WORDINGS[kind].tools.replace("{name}", case.gap.title)
     assert [prompt.id for prompt in prompts] == list(case.inputs)
     answer = await answer_to(case.gap, case.inputs)
     assert tuple(bullet.text for bullet in answer.bullets) == case.told
@@ -325,13 +324,22 @@ def test_a_follow_up_has_the_role_of_its_criterion_whatever_it_asks(criterion: C
 
 
 async def refined(gap: Gap, inputs: Inputs) -> tuple[str, ...]:
-    prompts, before = await prompts_for(gap), await answer_to(gap, inputs)
-    evaluation = Evaluation(score=5, criteria=())
-    request = RefineAnswer(
-        gap=gap, question="?", prompts=prompts, inputs=inputs, cv=NO_CV, answer=before, evaluation=evaluation
-    )
-    answer = await generator().refine_answer(request)
+    asked = WriteAnswer(gap=gap, question="?", prompts=await prompts_for(gap), inputs=inputs, cv=NO_CV)
+    answer = await again(asked, await answer_to(gap, inputs), Evaluation(score=5, criteria=()))
     return tuple(bullet.text for bullet in answer.bullets)
+
+
+async def again(asked: WriteAnswer, before: Answer, evaluation: Evaluation) -> Answer:
+    request = RefineAnswer(
+        gap=asked.gap,
+        question=asked.question,
+        prompts=asked.prompts,
+        inputs=asked.inputs,
+        cv=asked.cv,
+        answer=before,
+        evaluation=evaluation,
+    )
+    return await generator().refine_answer(request)
 
 
 async def test_what_a_follow_up_tells_again_stands_there_in_its_newest_wording_alone() -> None:
@@ -369,8 +377,8 @@ async def test_a_follow_up_takes_the_place_of_a_thin_reply() -> None:
 async def test_an_outcome_told_with_the_deed_and_again_in_figures_is_told_once() -> None:
     inputs = {
         "context": "Work",
-        "achievement": "Every Friday I planned the routes for 8 vans. In December I re-routed 5 vans within 30 minutes, "
-        "so that only 4 of 410 drops were late.",
+        "achievement": "Every Friday I planned the routes for 8 vans. In December I re-routed 5 vans within 30 "
+        "minutes, so that only 4 of 410 drops were late.",
         "metrics": "only 4 of 410 drops late",
     }
     answer = await answer_to(CASES[Kind.METHOD].gap, inputs)
@@ -397,56 +405,44 @@ async def test_nothing_is_invented_from_any_reply_to_any_prompt(kind: Kind, inpu
         assert ungrounded(await answer_to(CASES[kind].gap, inputs), inputs, NO_CV) == ()
 
 
-def examples() -> list[tuple[Path, str]]:
-    return [
-        (path.parent, reply.about)
-        for path in sorted(EXAMPLES.glob("*/answers.json"))
-        for reply in read_replies(path)
-        if reply.response == "yes"
-    ]
+def example_replies() -> Iterator[tuple[Document, Document, Sequence[Reply], str]]:
+    for path in sorted(EXAMPLES.glob("*/answers.json")):
+        cv, job = (Document(text=next(path.parent.glob(f"{name}.*")).read_text("utf-8")) for name in ("cv", "job"))
+        replies = read_replies(path)
+        yield from ((cv, job, replies, reply.about) for reply in replies if reply.response == "yes")
 
 
-@pytest.mark.parametrize(("folder", "about"), [pytest.param(*case, id=case[1]) for case in examples()])
-async def test_a_reply_of_the_examples_is_told_whole_once_and_well(folder: Path, about: str) -> None:
-    cv, job = (Document(text=next(folder.glob(f"{name}.*")).read_text("utf-8")) for name in ("cv", "job"))
+@pytest.mark.parametrize(
+    ("cv", "job", "replies", "about"), [pytest.param(*case, id=case[3]) for case in example_replies()]
+)
+async def test_a_reply_of_the_examples_is_told_whole_once_and_well(
+    cv: Document, job: Document, replies: Sequence[Reply], about: str
+) -> None:
     gaps = (await generator().find_gaps(FindGaps(cv=cv, job=job, limit=10))).gaps
-    replies = matched(read_replies(folder / "answers.json"), gaps)
-    gap = next(gap for gap in gaps if gap.id in replies and replies[gap.id].about == about)
-    prompts = await prompts_for(gap)
-    inputs = dict(scripted(replies[gap.id], prompts))
-    assert set(inputs) == set(replies[gap.id].inputs)
-    request = WriteAnswer(gap=gap, question="?", prompts=prompts, inputs=inputs, cv=cv)
-    answer = await generator().write_answer(request)
-    if replies[gap.id].refinement:
-        follow_ups, evaluation = await judged(gap, answer, inputs)
-        assert evaluation.score < 6
-        inputs |= told_more(replies[gap.id], follow_ups)
-        request = replace(request, prompts=prompts + follow_ups, inputs=inputs)
-        answer = await generator().refine_answer(
-            RefineAnswer(
-                gap=gap,
-                question="?",
-                prompts=request.prompts,
-                inputs=inputs,
-                cv=cv,
-                answer=answer,
-                evaluation=evaluation,
-            )
-        )
-    _, evaluation = await judged(gap, answer, inputs)
-    assert evaluation.score >= 8.5
+    found = matched(replies, gaps)
+    gap = next(gap for gap in gaps if gap.id in found and found[gap.id].about == about)
+    reply = found[gap.id]
+    asked = WriteAnswer(gap=gap, question="?", prompts=await prompts_for(gap), inputs=dict(reply.inputs), cv=cv)
+    assert scripted(reply, asked.prompts) == asked.inputs
+    answer = await generator().write_answer(asked)
+    verdict = await judged(asked, answer)
+    if reply.refinement:
+        assert verdict.evaluation.score < 6
+        inputs = {**asked.inputs, **told_more(reply, verdict.follow_ups)}
+        asked = replace(asked, prompts=asked.prompts + verdict.follow_ups, inputs=inputs)
+        answer = await again(asked, answer, verdict.evaluation)
+        verdict = await judged(asked, answer)
+    assert verdict.evaluation.score >= 8.5
     assert repeated(answer) == set()
     assert "not yet" not in answer.text
     assert not re.search(r"\b(?:I|we|my|our|me|us)\b", answer.text)
-    assert set(re.findall(r"\d+", " ".join(map(said, inputs.values())))) <= set(re.findall(r"\d+", answer.text))
-    sources = {claim.source for bullet in answer.bullets for claim in bullet.claims}
-    assert sources >= {"input:context", "input:tools"}
+    assert figures(" ".join(map(said, asked.inputs.values()))) <= figures(answer.text)
+    assert {"input:context", "input:tools"} <= {claim.source for bullet in answer.bullets for claim in bullet.claims}
 
 
-async def judged(gap: Gap, answer: Answer, inputs: Inputs) -> tuple[tuple[Prompt, ...], Evaluation]:
-    request = EvaluateAnswer(gap=gap, question="?", answer=answer, inputs=inputs, round=1)
-    verdict = await Evaluator(llm=provider()).evaluate(request)
-    return verdict.follow_ups, verdict.evaluation
+async def judged(asked: WriteAnswer, answer: Answer) -> JudgedAnswer:
+    request = EvaluateAnswer(gap=asked.gap, question="?", answer=answer, inputs=asked.inputs, round=1)
+    return await Evaluator(llm=provider()).evaluate(request)
 
 
 def told_more(reply: Reply, follow_ups: Sequence[Prompt]) -> dict[str, str]:
@@ -454,3 +450,7 @@ def told_more(reply: Reply, follow_ups: Sequence[Prompt]) -> dict[str, str]:
     evidence, *others = sorted((prompt.id for prompt in follow_ups), key=lambda name: "evidence" not in name)
     more = reply.refinement or {}
     return {evidence: str(more["metrics"]), others[0]: str(more["achievement"])}
+
+
+def figures(text: str) -> set[str]:
+    return set(re.findall(r"\d+", text))
