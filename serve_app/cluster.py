@@ -21,7 +21,9 @@ OBJECT_STORE_BYTES = 128 * 1024 * 1024
 
 
 def start_ray(settings: Settings) -> None:
-    """Start Ray's processes on loopback, with the dashboard."""
+    """Start Ray's processes on loopback, with the dashboard; their files are this user's alone."""
+    ray_directory().mkdir(mode=0o700, exist_ok=True)
+    ray_directory().chmod(0o700)
     ray.init(
         address="local",
         include_dashboard=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,6 +64,9 @@ TITLES = {
     421: "The request is for another host",
 }
 
+_UNION_MEMBER = re.compile(r"(?:constrained-)?(?:str|int|float)|(?:list|dict)\[.*")
+"""What pydantic adds to the path of a field that may be of several types."""
+
 
 def documented(*errors: type[AskwellError]) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI `responses` of a route: its own errors and those that any route can give."""
@@ -115,7 +119,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        where = [str(part) for part in first["loc"] if part != "body"]
+        where = [part for part in map(str, first["loc"]) if part != "body" and not _UNION_MEMBER.fullmatch(part)]
         if first["type"] == "json_invalid":
             return malformed()
         return problem(InvalidField(field=".".join(where)[:200] or "body", fix=_fix(first)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,7 @@ from pydantic import TypeAdapter
 
 from actors.grounding import ungrounded
 from state.model import Answer, Document
-from tests.cluster.running import Running, wait_for
+from tests.cluster.running import Running, clean_environment, wait_for
 from tests.conftest import EXAMPLES
 
 ANSWERS = TypeAdapter(Answer)
@@ -257,6 +259,17 @@ def test_load_on_the_generator_scales_the_generator_alone(service: Running) -> N
         for user in users:
             user.join()
     assert (replicas["Evaluator"], replicas["Retriever"]) == (1, 1)
+
+
+def test_locust_s_candidates_interview_without_a_failure(service: Running) -> None:
+    locustfile = EXAMPLES.parent / "loadtests" / "locustfile.py"
+    command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--host", service.url]
+    limits = ["--users", "4", "--spawn-rate", "4", "--run-time", "10s", "--only-summary"]
+    run = subprocess.run(
+        command + limits, env=clean_environment(), capture_output=True, text=True, timeout=90, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "open session" in run.stdout + run.stderr
 
 
 def test_nothing_of_a_cv_or_an_answer_is_in_any_log(service: Running) -> None:

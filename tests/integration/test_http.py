@@ -260,7 +260,7 @@ async def test_bad_bodies_are_refused_with_the_field_and_before_any_work(
 ) -> None:
     reply = await api.client.post("/api/sessions", content=body, headers={"Content-Type": "application/json"})
     problem = is_problem(reply, status, kind)
-    assert str(problem.get("field") or "").split(".str")[0].split(".dict")[0] == (field or "")
+    assert problem.get("field") == field
     assert not api.shard.generator.calls
 
 
