@@ -28,10 +28,12 @@ _SERVE_HEADER = """\
 _CLUSTER_HEADER = """\
 # Askwell's machines for Ray's cluster launcher: `ray up ray_cluster.yaml`, then
 # `ray exec ray_cluster.yaml '~/askwell/.venv/bin/serve deploy ~/askwell/serve_config.yaml'`.
-# Made by `askwell config cluster`. Put in your own addresses and user, and write one token of 32 or more
-# characters into ~/.ray/auth_token on the machine that launches. Dashboard and jobs listen on the head's
-# loopback only (reach them by `ray dashboard ray_cluster.yaml`), the Ray client server is off, and every
-# call inside the cluster needs the token. Keep the machines on a private network all the same.
+# Made by `askwell config cluster`. Put in your own addresses and user. On the machine that launches write
+# one token of 32 or more characters into ~/.ray/auth_token, and into askwell.env beside this file, a
+# NAME=VALUE a line, REDIS_URL, QDRANT_URL and whatever else the settings shall be.
+# Dashboard and jobs listen on the head's loopback only (reach them by `ray dashboard ray_cluster.yaml`),
+# the Ray client server is off, and every call inside the cluster needs the token. Keep the machines on a
+# private network all the same.
 """
 
 

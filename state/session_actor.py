@@ -107,8 +107,8 @@ class SessionState:
     async def reply(self, request: Reply) -> Question:
         """Apply the candidate's event and carry out all it leads to, up to the next open step.
 
-        Raises `NotFound`, `StepNotOpen`, `InvalidField`, `StillRunning`, `KeyReused`, or a `RetryLater` after
-        which the question is open where it was.
+        Raises `NotFound`, `StepNotOpen`, `InvalidField`, `StillRunning`, `KeyReused`, `SessionFull`, or a
+        `RetryLater` after which the question is open where it was.
         """
         held = await self._owned(request.caller.tenant, request.session_id)
         question = held.session.require(request.question_id)
