@@ -2,8 +2,9 @@
 
 Nearness is measured against the catalogue itself, because cosines of one embedder mean nothing for
 another: the median resource, which has nothing to do with the need, is 0, and the nearest is 1. What
-is less than half-way there is not near enough, however good. The rest is ordered by rank x nearness,
-so that a resource half as near would have to rank twice as high to come first. Nearness is measured
+is less than half-way there is not near enough, however good. The rest is ordered by rank x
+nearness squared, so that of two resources the one 0.7 times as near would have to rank twice as high
+to come first. Nearness is measured
 before the budget and the types are applied: where everything near is too long, nothing is chosen
 rather than something irrelevant.
 """
@@ -69,7 +70,7 @@ def choose(matches: Sequence[Match], request: FindResources, *, floor: float = 0
         if match.match >= floor and nearness >= NEAR_ENOUGH and _fits(match.resource, request):
             score = rank(match.resource, request.difficulty)
             ranked = RankedResource(resource=match.resource, score=score, match=match.match)
-            chosen.append((-score * nearness, match.resource.id, ranked))
+            chosen.append((-score * nearness**2, match.resource.id, ranked))
     return tuple(ranked for _, _, ranked in sorted(chosen, key=lambda entry: entry[:2])[: request.limit])
 
 
