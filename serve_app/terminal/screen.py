@@ -112,7 +112,7 @@ class Screen:
 
     def _resources(self, question: QuestionView) -> None:
         if not question.resources:
-            self.line("No learning resource fits within the days there are.")
+            self.line("No learning resource comes near enough to this within the days there are.")
             return
         table = Table("Resource", "Type", "Days", "Level", "Cost", "Rating", title="Learning resources")
         found = [ranked.resource for ranked in question.resources]
