@@ -198,9 +198,9 @@ def test_the_same_answer_gives_the_same_inventions_and_each_once() -> None:
     assert len(found) == len(set(found))
 
 
-def test_a_usual_answer_is_checked_in_under_two_milliseconds() -> None:
+def test_a_cv_twice_as_long_costs_the_check_about_twice_as_much() -> None:
     folder = EXAMPLES / "backend-engineer"
-    cv = Document(text=(folder / "cv.md").read_text("utf-8"))
+    cv = (folder / "cv.md").read_text("utf-8")
     inputs = json.loads((folder / "answers.json").read_text("utf-8"))["replies"][0]["inputs"]
     parts = inputs["achievement"].split(". ")
     claims = [Claim(text=text, source="input:achievement", quote=text) for text in parts]
@@ -208,9 +208,10 @@ def test_a_usual_answer_is_checked_in_under_two_milliseconds() -> None:
     kinds = zip(BulletKind, (*claims, impact), strict=True)
     bullets = tuple(Bullet(kind=kind, text=f"{claim.text}.", claims=(claim,)) for kind, claim in kinds)
     usual = Answer(title=f"Side project: {inputs['tools']}", bullets=bullets)
-    times_ms = []
-    for _ in range(30):
-        start = time.perf_counter()
-        assert ungrounded(usual, inputs, cv) == ()
-        times_ms.append((time.perf_counter() - start) * 1000)
-    assert min(times_ms) < 2
+
+    def cost_s(times: int) -> float:
+        began = time.process_time()
+        assert ungrounded(usual, inputs, Document(text=cv * times)) == ()
+        return time.process_time() - began
+
+    assert min(cost_s(20) for _ in range(5)) < 4 * min(cost_s(10) for _ in range(5))
