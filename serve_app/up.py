@@ -93,8 +93,7 @@ def _start(
 @contextmanager
 def _locked(settings: Settings) -> Iterator[IO[str] | None]:
     """The data directory's lock; None if another `askwell up` holds it. Freed by the kernel on a crash."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    settings.data_dir.chmod(0o700)
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _state_file(settings).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
