@@ -39,15 +39,14 @@ def start_ray(settings: Settings) -> None:
     )
 
 
-def start_application(settings: Settings, *, downscale_delay_s: float | None = None) -> None:
+def start_application(settings: Settings) -> None:
     """Start Serve and deploy Askwell on it; returns when every deployment is healthy."""
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     serve.start(
         http_options=HTTPOptions(host=settings.host, port=settings.port),
         logging_config=_quiet(),
     )
-    application = build(settings, downscale_delay_s=downscale_delay_s)
-    serve.run(application, name=APPLICATION, route_prefix="/", logging_config=_quiet())
+    serve.run(build(settings), name=APPLICATION, route_prefix="/", logging_config=_quiet())
 
 
 def stop() -> None:

@@ -110,10 +110,9 @@ class Ingress:
         self._pools = (generator, evaluator, retriever)
 
 
-def build(settings: Settings, *, app: str = APPLICATION, downscale_delay_s: float | None = None) -> serve.Application:
+def build(settings: Settings, *, app: str = APPLICATION) -> serve.Application:
     """The whole application, the same for a laptop and a cluster."""
-    delays = {} if downscale_delay_s is None else {"downscale_delay_s": downscale_delay_s}
-    options = {pool.name: pool.options(**delays) for pool in pools(settings)}
+    options = {pool.name: pool.options() for pool in pools(settings)}
     replicas = {GENERATOR: GeneratorReplica, EVALUATOR: EvaluatorReplica, RETRIEVER: RetrieverReplica}
     bound = {
         name: serve.deployment(replica)

@@ -33,7 +33,7 @@ class Pool:
     max_replicas: int
     concurrency: int
 
-    def options(self, *, downscale_delay_s: float = DOWNSCALE_DELAY_S) -> dict[str, Any]:
+    def options(self) -> dict[str, Any]:
         """As Serve's deployment options, and, key for key, as a Serve config file's."""
         return {
             "name": self.name,
@@ -44,7 +44,7 @@ class Pool:
                 "max_replicas": self.max_replicas,
                 "target_ongoing_requests": max(1.0, self.concurrency * TARGET_SHARE),
                 "upscale_delay_s": UPSCALE_DELAY_S,
-                "downscale_delay_s": downscale_delay_s,
+                "downscale_delay_s": DOWNSCALE_DELAY_S,
                 "look_back_period_s": LOOK_BACK_PERIOD_S,
                 "metrics_interval_s": METRICS_INTERVAL_S,
             },
