@@ -18,6 +18,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
+from actors.telling import Told
 from actors.vectors import Collection, Hit, Point, Query
 from serve_app.pools import EVALUATOR, GENERATOR, RETRIEVER
 from state.errors import AskwellError, Broken, Fenced, Overloaded, WorkUnavailable
@@ -27,6 +28,7 @@ from state.messages import (
     FindResources,
     FindSimilar,
     FoundGaps,
+    Heard,
     JudgedAnswer,
     Owner,
     RefineAnswer,
@@ -37,8 +39,8 @@ from state.messages import (
     WrittenQuestions,
 )
 from state.model import Answer, Experience, Gap, Question, RankedResource, Session
-from state.session import LogEntry
 from state.session_actor import OpenSession, Reply
+from state.telling import Seen
 
 PATIENCE_S = 20.0
 PAUSE_S = 0.1
@@ -65,12 +67,17 @@ class RemotePool:
         self._app = app
         self._handle: DeploymentHandle | None = None
 
-    async def call(self, method: str, *args: Any) -> Any:
-        """Deliver one call; once more, to another replica, where one died with it in hand."""
+    async def call(self, method: str, *args: Any, heard: Heard | None = None) -> Any:
+        """Deliver one call; once more, to another replica, where one died with it in hand.
+
+        `heard`, where given, is told the result as it is written, by way of the replica's `streamed`.
+        """
         for delivery in range(1, POOL_DELIVERIES + 1):
             try:
                 if self._handle is None:
                     self._handle = serve.get_deployment_handle(self._name, self._app)
+                if heard is not None:
+                    return await _listened(self._handle, method, args, heard)
                 return await _unless_cancelled(getattr(self._handle, method).remote(*args))
             except RayTaskError as error:
                 raise _cause(error) from None
@@ -99,16 +106,16 @@ class RemoteGenerator:
         written: WrittenQuestions = await self._pool.call("write_questions", request)
         return written
 
-    async def write_prompts(self, request: WritePrompts) -> WrittenPrompts:
-        written: WrittenPrompts = await self._pool.call("write_prompts", request)
+    async def write_prompts(self, request: WritePrompts, heard: Heard | None = None) -> WrittenPrompts:
+        written: WrittenPrompts = await self._pool.call("write_prompts", request, heard=heard)
         return written
 
-    async def write_answer(self, request: WriteAnswer) -> Answer:
-        answer: Answer = await self._pool.call("write_answer", request)
+    async def write_answer(self, request: WriteAnswer, heard: Heard | None = None) -> Answer:
+        answer: Answer = await self._pool.call("write_answer", request, heard=heard)
         return answer
 
-    async def refine_answer(self, request: RefineAnswer) -> Answer:
-        answer: Answer = await self._pool.call("refine_answer", request)
+    async def refine_answer(self, request: RefineAnswer, heard: Heard | None = None) -> Answer:
+        answer: Answer = await self._pool.call("refine_answer", request, heard=heard)
         return answer
 
     async def ready(self) -> None:
@@ -121,8 +128,8 @@ class RemoteEvaluator:
     def __init__(self, app: str) -> None:
         self._pool = RemotePool(EVALUATOR, app)
 
-    async def evaluate(self, request: EvaluateAnswer) -> JudgedAnswer:
-        judged: JudgedAnswer = await self._pool.call("evaluate", request)
+    async def evaluate(self, request: EvaluateAnswer, heard: Heard | None = None) -> JudgedAnswer:
+        judged: JudgedAnswer = await self._pool.call("evaluate", request, heard=heard)
         return judged
 
     async def ready(self) -> None:
@@ -199,11 +206,11 @@ class RemoteSessions:
         question: Question = await self._deliver(request.session_id, "reply", request)
         return question
 
-    async def entries(self, tenant: str, session_id: str, *, after: int, wait_s: float) -> tuple[LogEntry, ...]:
-        found: tuple[LogEntry, ...] = await self._deliver(
-            session_id, "entries", tenant, session_id, after=after, wait_s=wait_s
+    async def watch(self, tenant: str, session_id: str, *, after: int, heard: int, wait_s: float) -> Seen:
+        seen: Seen = await self._deliver(
+            session_id, "watch", tenant, session_id, after=after, heard=heard, wait_s=wait_s
         )
-        return found
+        return seen
 
     async def erase(self, tenant: str, session_id: str) -> None:
         await self._deliver(session_id, "erase", tenant, session_id)
@@ -246,6 +253,21 @@ class RemoteVectorStore:
 
     async def aclose(self) -> None:
         """The owner closes the store when it ends."""
+
+
+async def _listened(handle: DeploymentHandle, method: str, args: tuple[Any, ...], heard: Heard) -> Any:
+    """The result of a call whose deltas are passed on as they come."""
+    stream = handle.options(stream=True).streamed.remote(method, *args)
+    try:
+        async for told in stream:
+            if not isinstance(told, Told):
+                return told
+            for delta in told.deltas:
+                heard(delta)
+    except asyncio.CancelledError:
+        stream.cancel()
+        raise
+    raise WorkUnavailable("The reply ended before its result.")
 
 
 async def _unless_cancelled(response: Any) -> Any:

@@ -13,11 +13,12 @@
     │   ├── StoreUnavailable   Redis did not answer, so whether the write happened is unknown
     │   ├── Fenced             another owner has taken the session over
     │   ├── WorkUnavailable    a pool, a provider or the vector store cannot do the work now
+    │   ├── BrokenReply        a provider's replies do not have the promised shape; the next one may
+    │   ├── BudgetSpent        the tenant's tokens for the day are used up
     │   ├── StepTimedOut       the work did not end within its deadline
     │   └── Overloaded         the service has no room for another request
     └── Broken                 neither the caller nor time mends it; an operator has to look
-        ├── RecordUnreadable   a stored record is corrupt, or newer than this version of Askwell
-        └── BrokenReply        a provider's reply does not have the promised shape
+        └── RecordUnreadable   a stored record is corrupt, or newer than this version of Askwell
 
 Messages name fields, ids and steps; they never quote a CV, a job, a prompt or a completion, because
 they end up in logs. Every error survives pickling, so that it crosses processes whole.
@@ -117,6 +118,14 @@ class WorkUnavailable(RetryLater):
     message = "No one can do this work right now."
 
 
+class BrokenReply(RetryLater):
+    message = "The provider's reply does not have the promised shape."
+
+
+class BudgetSpent(RetryLater):
+    message = "The tenant's budget for today is used up."
+
+
 class StepTimedOut(RetryLater):
     message = "The work did not end within its deadline; the step is open again."
 
@@ -131,7 +140,3 @@ class Broken(AskwellError):
 
 class RecordUnreadable(Broken):
     message = "A stored record cannot be read by this version of Askwell."
-
-
-class BrokenReply(Broken):
-    message = "The provider's reply does not have the promised shape."

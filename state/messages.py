@@ -6,8 +6,8 @@ Each request names the type of its result, so that a caller who sends `FindGaps`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
 from pydantic import Field
@@ -29,12 +29,46 @@ from state.model import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """On whose behalf work is done: who pays for it, and the flags its session was given.
+
+    `session_id` is empty for a request without a session.
+    """
+
+    tenant: str = ""
+    session_id: str = ""
+    flags: Mapping[str, bool] = field(default_factory=dict)
+
+
+NOBODY = Origin()
+NO_DOCUMENT = Document(text="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """A piece of a result while it is being written: `text` goes after what came for `field` before.
+
+    `field` is a dotted path into the result ('prompts.0.question', 'bullets.1.text'); an empty one takes
+    back all that came for this operation, because its writing begins anew.
+    """
+
+    operation: str
+    field: str = ""
+    text: str = ""
+
+
+Heard = Callable[[Delta], None]
+"""Told of every piece as it comes; must return at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FindGaps:
     """What does the job ask for that the CV does not show? At most `limit` gaps, highest priority first."""
 
     cv: Document
     job: Document
     limit: int
+    origin: Origin = NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +84,7 @@ class WriteQuestion:
     gap: Gap
     cv: Document
     job: Document
+    origin: Origin = NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +105,7 @@ class WriteQuestions:
     job: Document
     deadline_s: float
     concurrently: bool = True
+    origin: Origin = NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +123,9 @@ class WritePrompts:
     gap: Gap
     question: str
     similar: tuple[Experience, ...]
+    cv: Document = NO_DOCUMENT
+    job: Document = NO_DOCUMENT
+    origin: Origin = NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +136,19 @@ class WrittenPrompts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteAnswer:
-    """A title and three bullets, from `inputs` and `cv` alone. `prompts` say what each input is about."""
+    """A title and three bullets, from `inputs` and `cv` alone. `prompts` say what each input is about.
+
+    `refused` tells what a draft before this one invented; it is empty for the first.
+    """
 
     gap: Gap
     question: str
     prompts: tuple[Prompt, ...]
     inputs: Inputs
     cv: Document
+    job: Document = NO_DOCUMENT
+    refused: str = ""
+    origin: Origin = NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,17 +162,28 @@ class RefineAnswer:
     cv: Document
     answer: Answer
     evaluation: Evaluation
+    job: Document = NO_DOCUMENT
+    refused: str = ""
+    origin: Origin = NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateAnswer:
-    """Four criteria, each scored 1 to 10."""
+    """Four criteria, each scored 1 to 10; asked for in `reverse` order by a second pass.
+
+    `threshold` is the score of 10 that the answer needs: no provider is told, a careful evaluator asks.
+    """
 
     gap: Gap
     question: str
     answer: Answer
     inputs: Inputs
     round: int
+    threshold: float = 7.0
+    reverse: bool = False
+    cv: Document = NO_DOCUMENT
+    job: Document = NO_DOCUMENT
+    origin: Origin = NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,23 +227,24 @@ class FindResources:
 
 
 class Generator(Protocol):
-    """The pool that writes. Every method may raise `RetryLater` or `BrokenReply`."""
+    """The pool that writes. Every method may raise `RetryLater`; `heard`, where given, is told the result
+    as it is written."""
 
     async def find_gaps(self, request: FindGaps) -> FoundGaps: ...
 
     async def write_questions(self, request: WriteQuestions) -> WrittenQuestions: ...
 
-    async def write_prompts(self, request: WritePrompts) -> WrittenPrompts: ...
+    async def write_prompts(self, request: WritePrompts, heard: Heard | None = None) -> WrittenPrompts: ...
 
-    async def write_answer(self, request: WriteAnswer) -> Answer: ...
+    async def write_answer(self, request: WriteAnswer, heard: Heard | None = None) -> Answer: ...
 
-    async def refine_answer(self, request: RefineAnswer) -> Answer: ...
+    async def refine_answer(self, request: RefineAnswer, heard: Heard | None = None) -> Answer: ...
 
 
 class Evaluator(Protocol):
-    """The pool that judges. Raises `RetryLater` or `BrokenReply`; it never makes a score up."""
+    """The pool that judges. Raises `RetryLater`; it never makes a score up."""
 
-    async def evaluate(self, request: EvaluateAnswer) -> JudgedAnswer: ...
+    async def evaluate(self, request: EvaluateAnswer, heard: Heard | None = None) -> JudgedAnswer: ...
 
 
 class Retriever(Protocol):

@@ -22,12 +22,13 @@ from state.model import Session
 from state.outcomes import OWN_KEY, Outcome, answered, superseded, unanswered
 from state.session import LogEntry, apply
 from state.store import Commit, RecordStore
+from state.telling import Telling
 
 
 @dataclass(slots=True, eq=False)
 class Held:
     """A session as of its last commit. `running` has one task for each question that is being worked
-    on; `moved` is set, and replaced, by every commit."""
+    on; `moved` is set, and replaced, by every commit and by every piece that `telling` is told."""
 
     epoch: int
     session: Session
@@ -35,6 +36,7 @@ class Held:
     running: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     committing: asyncio.Lock = field(default_factory=asyncio.Lock)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
+    telling: Telling = field(default_factory=Telling)
     dropped: bool = False
 
 
@@ -145,9 +147,13 @@ class Ownership:
                 held.outcomes.pop(forgotten, None)
             if outcome is not None:
                 held.outcomes[key] = outcome
-            held.moved.set()
-            held.moved = asyncio.Event()
+            self.stir(held)
             return session
+
+    def stir(self, held: Held) -> None:
+        """Wake the session's watchers."""
+        held.moved.set()
+        held.moved = asyncio.Event()
 
     def drop(self, held: Held) -> None:
         """Forget the copy and stop its steps, which cannot commit any more; its waiters ask again."""

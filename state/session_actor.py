@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,12 +18,14 @@ from state.codec import unpack_entry
 from state.errors import Fenced, KeyReused, NotFound, SessionFull, StillRunning, StoreUnavailable
 from state.events import QuestionEvent, SessionOpened
 from state.inputs import check_inputs
+from state.messages import Delta, Heard
 from state.model import Document, Gap, Question, Session
 from state.outcomes import OWN_KEY, Caller, Outcome, begun, known, question_reply, session_reply, unanswered
 from state.ownership import Held, Ownership
-from state.session import SESSION_ITSELF, LogEntry, new_session
+from state.session import SESSION_ITSELF, new_session
 from state.steps import StepWork
 from state.store import RecordStore
+from state.telling import Seen
 from state.workflow import advance, pending, session_pending, withdrawal
 
 T = TypeVar("T")
@@ -123,25 +126,25 @@ class SessionState:
             raise SessionFull
         return await _kept(self._start(held, question.id, self._take(held, request)))
 
-    async def entries(self, tenant: str, session_id: str, *, after: int, wait_s: float) -> tuple[LogEntry, ...]:
-        """The log after version `after`; if there is nothing yet, what comes within `wait_s`."""
+    async def watch(self, tenant: str, session_id: str, *, after: int, heard: int, wait_s: float) -> Seen:
+        """The log after version `after` and the pieces after `heard`; if there is neither yet, what comes
+        within `wait_s`."""
         held = await self._owned(tenant, session_id)
-        if held.session.version <= after:
-            try:
+        with held.telling.watching(self._now_ms), suppress(TimeoutError):
+            if held.session.version <= after and not held.telling.after(heard)[0]:
                 async with asyncio.timeout(wait_s):
                     await held.moved.wait()
-            except TimeoutError:
-                return ()
-            if held.dropped:  # taken over, read back or erased meanwhile: what is it now?
-                held = await self._owned(tenant, session_id)
-                if held.session.version <= after:
-                    return ()
-        found = await self._sessions.entries(session_id, after=after)
-        if not found:
-            if not held.dropped:
-                self._sessions.drop(held)  # the log is behind the copy: Redis has lost what we hold
-            raise Fenced
-        return tuple(map(unpack_entry, found))
+        if held.dropped:  # taken over, read back or erased meanwhile: what is it now?
+            held = await self._owned(tenant, session_id)
+        found: list[bytes] = []
+        if held.session.version > after:
+            found = await self._sessions.entries(session_id, after=after)
+            if not found:
+                if not held.dropped:
+                    self._sessions.drop(held)  # the log is behind the copy: Redis has lost what we hold
+                raise Fenced
+        pieces, heard = held.telling.after(heard)
+        return Seen(entries=tuple(map(unpack_entry, found)), pieces=pieces, heard=heard)
 
     async def erase(self, tenant: str, session_id: str) -> None:
         """Stop the session's work and delete all that is kept of it, vectors first."""
@@ -246,15 +249,28 @@ class SessionState:
         question = held.session.require(target)
         try:
             while commands := pending(question):
-                event = await self._work.perform(commands[0], held.session, question)
+                event = await self._work.perform(commands[0], held.session, question, self._teller(held, target))
                 session = await self._sessions.commit(held, target, event)
+                held.telling.end(target)
                 question = session.require(target)
         except (Fenced, StoreUnavailable):
             raise
         except Exception:
             await self._sessions.commit(held, target, withdrawal(question))
+            held.telling.end(target)
             raise
         return question
+
+    def _teller(self, held: Held, target: str) -> Heard | None:
+        """Passes pieces of the question's work on to the session's watchers; None if there are none."""
+        if not held.telling.watched(self._now_ms()):
+            return None
+
+        def heard(delta: Delta) -> None:
+            held.telling.tell(target, delta)
+            self._sessions.stir(held)
+
+        return heard
 
 
 async def _kept(task: asyncio.Task[T]) -> T:

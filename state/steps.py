@@ -26,6 +26,8 @@ from state.messages import (
     FindResources,
     FindSimilar,
     Generator,
+    Heard,
+    Origin,
     Owner,
     RefineAnswer,
     Retriever,
@@ -33,7 +35,7 @@ from state.messages import (
     WritePrompts,
     WriteQuestions,
 )
-from state.model import Answer, Evaluation, Experience, Gap, Question, Session
+from state.model import Answer, Evaluation, Experience, Gap, Prompt, Question, Session
 from state.session import asked
 from state.workflow import QuestionCommand, SessionCommand, judge
 
@@ -67,7 +69,9 @@ class StepWork:
         async with self._deadline():
             match command:
                 case SessionCommand.FIND_GAPS:
-                    request = FindGaps(cv=session.cv, job=session.job, limit=session.max_questions)
+                    request = FindGaps(
+                        cv=session.cv, job=session.job, limit=session.max_questions, origin=_origin(session)
+                    )
                     found = await self._generator.find_gaps(request)
                     return GapsFound(gaps=found.gaps, by=found.by)
                 case SessionCommand.WRITE_QUESTIONS:
@@ -75,8 +79,10 @@ class StepWork:
                 case _:
                     assert_never(command)
 
-    async def perform(self, command: QuestionCommand, session: Session, question: Question) -> QuestionEvent:
-        """Work of one question: the event that its result amounts to."""
+    async def perform(
+        self, command: QuestionCommand, session: Session, question: Question, heard: Heard | None = None
+    ) -> QuestionEvent:
+        """Work of one question: the event that its result amounts to. `heard` is told it as it is written."""
         gap = session.gap(question.gap_id)
         async with self._deadline():
             match command:
@@ -84,15 +90,13 @@ class StepWork:
                     need = FindResources(need=f"{gap.title}. {gap.job_asks}", skills=gap.skills)
                     return ResourcesFound(resources=await self._retriever.find_resources(need))
                 case QuestionCommand.WRITE_PROMPTS:
-                    similar = await self._similar(session, question, gap)
-                    request = WritePrompts(gap=gap, question=question.text, similar=similar)
-                    return PromptsWritten(prompts=(await self._generator.write_prompts(request)).prompts)
+                    return PromptsWritten(prompts=await self._deepen(session, question, gap, heard))
                 case QuestionCommand.WRITE_ANSWER:
-                    return AnswerWritten(answer=await self._write(session, question, gap))
+                    return AnswerWritten(answer=await self._write(session, question, gap, heard))
                 case QuestionCommand.REFINE_ANSWER:
-                    return AnswerWritten(answer=await self._refine(session, question, gap))
+                    return AnswerWritten(answer=await self._refine(session, question, gap, heard))
                 case QuestionCommand.EVALUATE_ANSWER:
-                    return await self._evaluate(session, question, gap)
+                    return await self._evaluate(session, question, gap, heard)
                 case _:
                     assert_never(command)
 
@@ -109,6 +113,7 @@ class StepWork:
                 job=session.job,
                 deadline_s=self._question_deadline_s,
                 concurrently=session.flags["use_batch_generation"],
+                origin=_origin(session),
             )
         )
         if session.gaps and not outcome.written:
@@ -131,43 +136,59 @@ class StepWork:
         nearest = {found.source: found for search in searches for found in search}
         return tuple(sorted(nearest.values(), key=lambda found: -found.similarity))[: request.limit]
 
-    async def _write(self, session: Session, question: Question, gap: Gap) -> Answer:
-        return await self._generator.write_answer(
-            WriteAnswer(
-                gap=gap,
-                question=question.text,
-                prompts=question.prompts,
-                inputs=question.inputs,
-                cv=session.cv,
-            )
+    async def _deepen(self, session: Session, question: Question, gap: Gap, heard: Heard | None) -> tuple[Prompt, ...]:
+        request = WritePrompts(
+            gap=gap,
+            question=question.text,
+            similar=await self._similar(session, question, gap),
+            cv=session.cv,
+            job=session.job,
+            origin=_origin(session),
         )
+        return (await self._generator.write_prompts(request, heard)).prompts
 
-    async def _refine(self, session: Session, question: Question, gap: Gap) -> Answer:
+    async def _write(self, session: Session, question: Question, gap: Gap, heard: Heard | None) -> Answer:
+        request = WriteAnswer(
+            gap=gap,
+            question=question.text,
+            prompts=question.prompts,
+            inputs=question.inputs,
+            cv=session.cv,
+            job=session.job,
+            origin=_origin(session),
+        )
+        return await self._generator.write_answer(request, heard)
+
+    async def _refine(self, session: Session, question: Question, gap: Gap, heard: Heard | None) -> Answer:
         answer, evaluation = _scored(question)
-        return await self._generator.refine_answer(
-            RefineAnswer(
-                gap=gap,
-                question=question.text,
-                prompts=question.prompts + question.follow_ups,
-                inputs=question.inputs,
-                cv=session.cv,
-                answer=answer,
-                evaluation=evaluation,
-            )
+        request = RefineAnswer(
+            gap=gap,
+            question=question.text,
+            prompts=question.prompts + question.follow_ups,
+            inputs=question.inputs,
+            cv=session.cv,
+            answer=answer,
+            evaluation=evaluation,
+            job=session.job,
+            origin=_origin(session),
         )
+        return await self._generator.refine_answer(request, heard)
 
-    async def _evaluate(self, session: Session, question: Question, gap: Gap) -> QuestionEvent:
+    async def _evaluate(self, session: Session, question: Question, gap: Gap, heard: Heard | None) -> QuestionEvent:
         if question.draft is None:
             raise WorkUnavailable("There is no draft to evaluate.")
-        judged = await self._evaluator.evaluate(
-            EvaluateAnswer(
-                gap=gap,
-                question=question.text,
-                answer=question.draft,
-                inputs=question.inputs,
-                round=question.refinements + 1,
-            )
+        request = EvaluateAnswer(
+            gap=gap,
+            question=question.text,
+            answer=question.draft,
+            inputs=question.inputs,
+            round=question.refinements + 1,
+            threshold=question.threshold,
+            cv=session.cv,
+            job=session.job,
+            origin=_origin(session),
         )
+        judged = await self._evaluator.evaluate(request, heard)
         verdict = judge(question, judged.evaluation, judged.follow_ups)
         if isinstance(verdict, AnswerAccepted):
             await self._remember(session, question, gap)
@@ -192,6 +213,10 @@ class StepWork:
                 yield
         except TimeoutError:
             raise StepTimedOut from None
+
+
+def _origin(session: Session) -> Origin:
+    return Origin(tenant=session.tenant, session_id=session.id, flags=session.flags)
 
 
 def _owner(session: Session) -> Owner:

@@ -7,13 +7,15 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from actors.llm import Completion, Judgement, R, Request, validated
+from actors.llm import Completion, Judgement, R, Request, Written, validated
 from state.messages import (
+    Delta,
     EvaluateAnswer,
     FindGaps,
     FindResources,
     FindSimilar,
     FoundGaps,
+    Heard,
     JudgedAnswer,
     Owner,
     RefineAnswer,
@@ -124,15 +126,17 @@ class FakeGenerator:
         await self._call("write_questions")
         return WrittenQuestions(written={gap.id: a_written_question(gap) for gap in request.gaps}, failed={})
 
-    async def write_prompts(self, request: WritePrompts) -> WrittenPrompts:
+    async def write_prompts(self, request: WritePrompts, heard: Heard | None = None) -> WrittenPrompts:
         await self._call("write_prompts")
         return WrittenPrompts(prompts=PROMPTS, by="fake")
 
-    async def write_answer(self, request: WriteAnswer) -> Answer:
+    async def write_answer(self, request: WriteAnswer, heard: Heard | None = None) -> Answer:
+        if heard is not None:
+            heard(Delta(operation="write_answer", field="title", text="Moved"))
         await self._call("write_answer")
         return an_answer(dict(request.inputs))
 
-    async def refine_answer(self, request: RefineAnswer) -> Answer:
+    async def refine_answer(self, request: RefineAnswer, heard: Heard | None = None) -> Answer:
         await self._call("refine_answer")
         return an_answer(dict(request.inputs))
 
@@ -159,7 +163,7 @@ class FakeEvaluator:
     calls: int = 0
     fail: Callable[[str], None] = lambda _: None
 
-    async def evaluate(self, request: EvaluateAnswer) -> JudgedAnswer:
+    async def evaluate(self, request: EvaluateAnswer, heard: Heard | None = None) -> JudgedAnswer:
         self.calls += 1
         self.fail("evaluate")
         score = self.scores.pop(0) if len(self.scores) > 1 else self.scores[0]
@@ -207,7 +211,7 @@ class CountingLLM:
     broken: frozenset[str] = frozenset()
     score: float = 9.0
 
-    async def complete(self, request: Request, result: type[R]) -> Completion[R]:
+    async def complete(self, request: Request, result: type[R], heard: Written | None = None) -> Completion[R]:
         self.calls[type(request).__name__] += 1
         return Completion(result=validated(result, await self._decide(request)), by="counting:1")
 

@@ -18,6 +18,7 @@ from state.errors import (
     AskwellError,
     Broken,
     BrokenReply,
+    BudgetSpent,
     Fenced,
     InvalidField,
     KeyReused,
@@ -47,8 +48,9 @@ PROBLEMS: Mapping[type[AskwellError], tuple[int, str]] = {
     Fenced: (503, "The session has just moved"),
     WorkUnavailable: (503, "The work cannot be done now"),
     StepTimedOut: (503, "The work took too long"),
-    Overloaded: (503, "The service is at its limit"),
     BrokenReply: (502, "A provider gave an unusable reply"),
+    BudgetSpent: (429, "The day's budget is used up"),
+    Overloaded: (503, "The service is at its limit"),
     RecordUnreadable: (500, "A stored record cannot be read"),
     Broken: (500, "Something is broken"),
 }

@@ -10,7 +10,8 @@ from serve_app.http.problems import documented
 from serve_app.http.tenants import Askwell, Key, Tenant
 from serve_app.http.views import BatchView
 from state.errors import KeyReused, StillRunning, WorkUnavailable
-from state.messages import WriteQuestions
+from state.flags import assign
+from state.messages import Origin, WriteQuestions
 
 router = APIRouter(prefix="/api/questions", tags=["questions"])
 
@@ -34,6 +35,7 @@ async def write_questions(
                 cv=document(body.cv),
                 job=document(body.job),
                 deadline_s=askwell.settings.question_deadline_s,
+                origin=Origin(tenant=tenant, flags=assign(tenant, askwell.settings.flag_rollouts)),
             )
         )
         if not outcome.written:

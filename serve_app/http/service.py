@@ -11,8 +11,8 @@ from state.calls import Calls
 from state.messages import Evaluator, Generator, Retriever
 from state.model import Question, Session
 from state.plans import PlanBook
-from state.session import LogEntry
 from state.session_actor import OpenSession, Reply
+from state.telling import Seen
 
 
 class Checked(Protocol):
@@ -32,7 +32,7 @@ class Sessions(Checked, Protocol):
 
     async def reply(self, request: Reply) -> Question: ...
 
-    async def entries(self, tenant: str, session_id: str, *, after: int, wait_s: float) -> tuple[LogEntry, ...]: ...
+    async def watch(self, tenant: str, session_id: str, *, after: int, heard: int, wait_s: float) -> Seen: ...
 
     async def erase(self, tenant: str, session_id: str) -> None: ...
 

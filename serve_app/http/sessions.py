@@ -15,6 +15,7 @@ from serve_app.http.views import QuestionView, SessionView
 from state.calls import derived_id
 from state.errors import (
     BrokenReply,
+    BudgetSpent,
     Fenced,
     KeyReused,
     NotFound,
@@ -31,7 +32,7 @@ router = APIRouter(prefix="/api/sessions", tags=["sessions"])
 SessionId = Annotated[str, Path(max_length=64)]
 QuestionId = Annotated[str, Path(max_length=64)]
 
-_WORK = (StillRunning, KeyReused, Fenced, WorkUnavailable, StepTimedOut, BrokenReply)
+_WORK = (StillRunning, KeyReused, Fenced, WorkUnavailable, StepTimedOut, BrokenReply, BudgetSpent)
 _REPLY = documented(NotFound, StepNotOpen, SessionFull, *_WORK)
 
 

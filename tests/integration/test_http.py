@@ -350,19 +350,20 @@ async def test_a_full_replica_answers_503_with_retry_after_at_once(serving: Call
     assert (await first).status_code == 200
 
 
-async def events(reply: httpx.Response, count: int) -> list[tuple[int, str, dict[str, Any]]]:
-    found, lines = [], reply.aiter_lines()
+async def events(reply: httpx.Response) -> AsyncIterator[tuple[int, str, dict[str, Any]]]:
+    """Each event's id (0 without one), name and data."""
     current: dict[str, str] = {}
-    async for line in lines:
-        if line == "" and "id" in current:
-            found.append((int(current["id"]), current["event"], json.loads(current["data"])))
+    async for line in reply.aiter_lines():
+        if line == "" and "event" in current:
+            yield int(current.get("id", 0)), current["event"], json.loads(current["data"])
             current = {}
-            if len(found) == count:
-                return found
         elif ": " in line and not line.startswith(":"):
             name, _, value = line.partition(": ")
             current[name] = value
-    return found
+
+
+async def first(count: int, stream: AsyncIterator[tuple[int, str, dict[str, Any]]]) -> list[Any]:
+    return [await anext(stream) for _ in range(count)]
 
 
 async def test_events_come_as_they_happen_and_resume_after_the_last_one_seen(api: Api) -> None:
@@ -370,7 +371,7 @@ async def test_events_come_as_they_happen_and_resume_after_the_last_one_seen(api
     path = f"/api/sessions/{session['id']}/events"
     async with api.client.stream("GET", path) as reply:
         assert reply.headers["content-type"].startswith("text/event-stream")
-        watching = asyncio.create_task(events(reply, 5))
+        watching = asyncio.create_task(first(5, events(reply)))
         await api.step(session, "experience", {"response": "yes"})
         seen = await watching
     assert [name for _, name, _ in seen] == [
@@ -382,7 +383,34 @@ async def test_events_come_as_they_happen_and_resume_after_the_last_one_seen(api
     ]
     assert seen[-1][2] | {"at_ms": 0} == {"version": 5, "at_ms": 0, "question_id": "q1", "step": "PROMPTED"}
     async with api.client.stream("GET", path, headers={"Last-Event-ID": "3"}) as reply:
-        assert await events(reply, 2) == seen[3:]
+        assert await first(2, events(reply)) == seen[3:]
+
+
+async def test_a_text_that_is_being_written_comes_without_an_id(api: Api) -> None:
+    session = await api.open()
+    await api.step(session, "experience", {"response": "yes"})
+    headers = {"Last-Event-ID": "4"}
+    async with api.client.stream("GET", f"/api/sessions/{session['id']}/events", headers=headers) as reply:
+        stream = events(reply)
+        assert (await anext(stream))[1] == "PromptsWritten"  # from here on somebody watches
+        api.shard.generator.gate = asyncio.Event()
+        step = asyncio.create_task(api.step(session, "inputs", {"inputs": INPUTS}))
+        seen = [await anext(stream)]
+        while not seen[-1][2].get("text"):
+            seen.append(await anext(stream))
+        api.shard.generator.gate.set()
+        while seen[-1][1] != "AnswerAccepted":
+            seen.append(await anext(stream))
+        assert (await step).status_code == 200
+    ids = {name: last_id for last_id, name, _ in seen}
+    assert ids["Delta"] == 0
+    assert [ids[name] for name in ("InputsGiven", "AnswerWritten", "AnswerAccepted")] == [6, 7, 8]
+    title = {"question_id": "q1", "operation": "write_answer", "field": "title", "text": "Moved"}
+    assert title in [data for _, name, data in seen if name == "Delta"]
+
+
+async def test_a_malformed_last_event_id_is_refused(api: Api) -> None:
+    path = f"/api/sessions/{(await api.open())['id']}/events"
     is_problem(await api.client.get(path, headers={"Last-Event-ID": "x"}), 422, "InvalidField")
 
 

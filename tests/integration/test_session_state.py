@@ -103,7 +103,7 @@ async def test_no_makes_no_call_at_the_provider_port_and_yes_with_inputs_makes_t
         new_epoch=lambda: 1,
         now_ms=shard.clock,
         ttl_s=60,
-        rollouts=DEFAULT_ROLLOUTS,
+        rollouts={**DEFAULT_ROLLOUTS, "advanced_quality_evaluation": 0},
     )
     await actor.create(OPENING)
     llm.calls.clear()
@@ -210,7 +210,7 @@ async def test_a_foreign_session_looks_exactly_like_an_unknown_one(shard: Shard)
         for attempt in (
             actor.read(tenant, session_id),
             actor.erase(tenant, session_id),
-            actor.entries(tenant, session_id, after=0, wait_s=0),
+            actor.watch(tenant, session_id, after=0, heard=0, wait_s=0),
             actor.reply(
                 replace(reply("k", SaidNo(), tenant=tenant), session_id=session_id),
             ),
@@ -345,7 +345,9 @@ async def test_an_interrupted_step_goes_on_at_the_next_owner_and_gives_one_outco
         await lost
     assert await second.reply(reply("inputs", InputsGiven(inputs=INPUTS))) == question
     assert await first.reply(reply("inputs", InputsGiven(inputs=INPUTS))) == question
-    kinds = [type(entry.event).__name__ for entry in await second.entries("acme", "s1", after=5, wait_s=0)]
+    kinds = [
+        type(entry.event).__name__ for entry in (await second.watch("acme", "s1", after=5, heard=0, wait_s=0)).entries
+    ]
     assert kinds == ["InputsGiven", "AnswerWritten", "AnswerAccepted"]
 
 
@@ -380,7 +382,7 @@ async def test_the_log_folded_is_the_stored_state_byte_for_byte(shard: Shard) ->
     shard.clock.ms += 5_000
     await actor.reply(reply("more", RefinementGiven(inputs=INPUTS)))
     folded: Session | None = None
-    for entry in await actor.entries("acme", "s1", after=0, wait_s=0):
+    for entry in (await actor.watch("acme", "s1", after=0, heard=0, wait_s=0)).entries:
         folded = apply(folded, entry)
     assert folded is not None
     stored = await shard.store.read("s1")
@@ -388,15 +390,54 @@ async def test_the_log_folded_is_the_stored_state_byte_for_byte(shard: Shard) ->
     assert pack_session(folded)[0] == stored.state
 
 
+async def test_a_watcher_hears_a_text_while_it_is_written_and_its_step_once_it_is_committed(shard: Shard) -> None:
+    actor = shard.actor()
+    session = await actor.create(OPENING)
+    prompted = await actor.reply(reply("yes", SaidYes()))
+    version = (await actor.read("acme", "s1")).version
+    watching = asyncio.create_task(actor.watch("acme", "s1", after=version, heard=0, wait_s=20))
+    await asyncio.sleep(0)
+    shard.generator.gate = asyncio.Event()
+    writing = asyncio.create_task(actor.reply(reply("inputs", InputsGiven(inputs=INPUTS))))
+    seen = await watching
+    heard = [*seen.pieces]
+    while not any(piece.delta.text for piece in heard):
+        seen = await actor.watch("acme", "s1", after=version + 1, heard=seen.heard, wait_s=20)
+        heard += seen.pieces
+    assert [(piece.question_id, piece.delta.text) for piece in heard if piece.delta.field] == [("q1", "Moved")]
+    shard.generator.gate.set()
+    await writing
+    assert (await actor.watch("acme", "s1", after=version, heard=0, wait_s=0)).pieces == ()
+    assert (session.step, prompted.step) == (SessionStep.OPEN, Step.PROMPTED)
+
+
+async def test_a_text_is_not_asked_for_piece_by_piece_while_nobody_watches(shard: Shard) -> None:
+    actor = shard.actor()
+    await actor.create(OPENING)
+    await actor.reply(reply("yes", SaidYes()))
+    shard.generator.gate = asyncio.Event()
+    shard.generator.entered.clear()
+    writing = asyncio.create_task(actor.reply(reply("inputs", InputsGiven(inputs=INPUTS))))
+    await shard.generator.entered.wait()
+    assert (await actor.watch("acme", "s1", after=0, heard=0, wait_s=0)).pieces == ()
+    shard.generator.gate.set()
+    await writing
+
+
 async def test_watchers_get_what_comes_and_miss_nothing(shard: Shard) -> None:
     actor = shard.actor()
     session = await actor.create(OPENING)
-    waiting = asyncio.create_task(actor.entries("acme", "s1", after=session.version, wait_s=20))
+    waiting = asyncio.create_task(actor.watch("acme", "s1", after=session.version, heard=0, wait_s=20))
     await asyncio.sleep(0)
     await actor.reply(reply("no", SaidNo()))
-    assert [entry.version for entry in await waiting] == [session.version + 1]
-    assert [entry.version for entry in await actor.entries("acme", "s1", after=0, wait_s=0)] == [1, 2, 3, 4]
-    assert await actor.entries("acme", "s1", after=4, wait_s=0) == ()
+    assert [entry.version for entry in (await waiting).entries] == [session.version + 1]
+    assert [entry.version for entry in (await actor.watch("acme", "s1", after=0, heard=0, wait_s=0)).entries] == [
+        1,
+        2,
+        3,
+        4,
+    ]
+    assert (await actor.watch("acme", "s1", after=4, heard=0, wait_s=0)).entries == ()
 
 
 async def test_erasing_stops_running_work_and_leaves_no_key_and_no_vector(shard: Shard, redis: Redis) -> None:
@@ -539,7 +580,9 @@ async def test_an_owner_of_an_erased_session_cannot_write_into_its_namesake(shar
     assert (await again).cv.text == "Another CV"
     with pytest.raises(Fenced):
         await lost
-    kinds = [type(entry.event).__name__ for entry in await rightful.entries("acme", "s1", after=0, wait_s=0)]
+    kinds = [
+        type(entry.event).__name__ for entry in (await rightful.watch("acme", "s1", after=0, heard=0, wait_s=0)).entries
+    ]
     assert kinds == ["SessionOpened", "GapsFound", "QuestionsAsked"]
 
 
@@ -566,9 +609,9 @@ async def test_a_copy_that_is_ahead_of_the_log_is_dropped_and_not_served_for_eve
     await actor.create(OPENING)
     await redis.flushall()
     with pytest.raises(Fenced):
-        await actor.entries("acme", "s1", after=0, wait_s=0)
+        await actor.watch("acme", "s1", after=0, heard=0, wait_s=0)
     with pytest.raises(NotFound):
-        await actor.entries("acme", "s1", after=0, wait_s=0)
+        await actor.watch("acme", "s1", after=0, heard=0, wait_s=0)
 
 
 async def test_a_full_shard_drops_idle_copies_and_reads_them_back(shard: Shard) -> None:
