@@ -3,7 +3,8 @@
 A record is three keys under one hash tag: its state with epoch and version, the outcomes by
 idempotency key, and its log, which is also the outbox. The script checks the epoch (is this writer
 still the owner?) and the version (is this write based on the last one?) and writes all of it or
-nothing, so that a writer that was replaced without knowing can do no harm.
+nothing, so that a writer that was replaced without knowing can do no harm. Under a fourth key stand the
+calls that were made for a session (`state.ledger`): they live as long as the record and are erased with it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from state.errors import Broken, Fenced, StoreUnavailable
 
+PARTS = ("record", "outcomes", "log", "calls")
 _AWAY = (
     RedisConnectionError,
     RedisTimeoutError,
@@ -82,9 +84,9 @@ class RecordStore:
     def __init__(self, redis: Redis, *, kind: str) -> None:
         self._redis = redis
         self._kind = kind
-        self._claim = redis.register_script(_script("claim.lua"))
-        self._commit = redis.register_script(_script("commit.lua"))
-        self._erase = redis.register_script(_script("erase.lua"))
+        self._claim = redis.register_script(script("claim.lua"))
+        self._commit = redis.register_script(script("commit.lua"))
+        self._erase = redis.register_script(script("erase.lua"))
 
     async def claim(self, record_id: str, tenant: str, owner: str) -> Stored | None:
         """Become the record's owner under a new epoch. None, and no change, if the tenant has no such record."""
@@ -133,7 +135,7 @@ class RecordStore:
         _require_ok(verdict)
 
     async def erase(self, record_id: str, epoch: int) -> None:
-        """Delete the record, its outcomes and its log. Raises `Fenced` if it is not this owner's."""
+        """Delete the record with all its parts. Raises `Fenced` if it is not this owner's."""
         async with translated():
             verdict = await self._erase(keys=self._keys(record_id), args=[epoch])
         _require_ok(verdict)
@@ -152,7 +154,7 @@ class RecordStore:
         await self._redis.aclose()
 
     def _keys(self, record_id: str) -> list[str]:
-        return [f"askwell:{{{self._kind}:{record_id}}}:{part}" for part in ("record", "outcomes", "log")]
+        return [part_key(self._kind, record_id, part) for part in PARTS]
 
 
 def connect(url: str, *, max_connections: int = 50, timeout_s: float = 5.0) -> Redis:
@@ -167,8 +169,14 @@ def connect(url: str, *, max_connections: int = 50, timeout_s: float = 5.0) -> R
     return Redis(connection_pool=pool)
 
 
-def _script(name: str) -> str:
+def script(name: str) -> str:
+    """The text of one of this package's Lua scripts."""
     return (files("state") / name).read_text(encoding="utf-8")
+
+
+def part_key(kind: str, record_id: str, part: str) -> str:
+    """The Redis key of one part of a record; all parts of a record share a hash slot."""
+    return f"askwell:{{{kind}:{record_id}}}:{part}"
 
 
 def _require_ok(verdict: bytes) -> None:
