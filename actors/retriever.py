@@ -11,7 +11,7 @@ import numpy as np
 
 from actors.catalogue import Catalogue
 from actors.catalogue import text as resource_text
-from actors.embeddings import TextEmbedder, Vectors
+from actors.embeddings import Embedder
 from actors.ranking import Match, choose
 from actors.vectors import Collection, Hit, Payload, Point, Query, VectorStore
 from state.errors import WorkUnavailable
@@ -34,7 +34,7 @@ class Retriever:
     have come back empty.
     """
 
-    def __init__(self, *, store: VectorStore, embedder: TextEmbedder, catalogue: Catalogue) -> None:
+    def __init__(self, *, store: VectorStore, embedder: Embedder, catalogue: Catalogue) -> None:
         self._store = store
         self._embedder = embedder
         self._catalogue = catalogue
@@ -46,7 +46,7 @@ class Retriever:
     async def find_resources(self, request: FindResources) -> tuple[RankedResource, ...]:
         """At most `request.limit` resources near the need, best first; see `actors.ranking`."""
         need = ", ".join((request.need, *request.skills))
-        vector = (await self._embed([need]))[0]
+        vector = (await self._embedder.embed([need]))[0]
         everything = Query(vector=vector, limit=len(self._catalogue.resources))
         async with self._ready_store() as store:
             hits = (await store.search(self._resources, [everything]))[0]
@@ -75,7 +75,7 @@ class Retriever:
         answer = question.draft or question.answer
         if answer is None:
             return
-        vector = (await self._embed([f"{gap.title}. {answer.text}"]))[0]
+        vector = (await self._embedder.embed([f"{gap.title}. {answer.text}"]))[0]
         names = (owner.tenant, owner.session_id, question.id)
         payload = {
             "tenant": owner.tenant,
@@ -100,7 +100,7 @@ class Retriever:
 
     async def _similar(self, texts: Sequence[str], request: FindSimilar) -> list[tuple[Experience, ...]]:
         lines = _experience_lines(request.cv)
-        vectors = await self._embed([*texts, *(line for _, line in lines)])
+        vectors = await self._embedder.embed([*texts, *(line for _, line in lines)])
         needs, told = vectors[: len(texts)], vectors[len(texts) :]
         match = _owned_by(request.owner)
         queries = [Query(vector=need, limit=request.limit, match=match) for need in needs]
@@ -110,9 +110,6 @@ class Retriever:
             _nearest([*_from_cv(lines, told @ need), *map(_from_answer, hits)], request.limit)
             for need, hits in zip(needs, searches, strict=True)
         ]
-
-    async def _embed(self, texts: Sequence[str]) -> Vectors:
-        return await asyncio.to_thread(self._embedder.embed, texts)
 
     @asynccontextmanager
     async def _ready_store(self) -> AsyncIterator[VectorStore]:
@@ -131,7 +128,7 @@ class Retriever:
             await self._store.ensure(self._resources)
             resources = self._catalogue.resources
             if await self._store.count(self._resources, {}) < len(resources):
-                vectors = await self._embed([resource_text(resource) for resource in resources])
+                vectors = await self._embedder.embed([resource_text(resource) for resource in resources])
                 points = [
                     Point(id=_point_id("resource", resource.id), vector=vector, payload={"id": resource.id})
                     for resource, vector in zip(resources, vectors, strict=True)

@@ -7,6 +7,7 @@ process owns the store and the others reach it over the wire (decision 0003).
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.embeddings import TextEmbedder
+from actors.embeddings import EmbeddingModel
 from state.errors import Broken, InvalidField, WorkUnavailable
 
 Vector = Sequence[float] | NDArray[np.float32]
@@ -41,11 +42,16 @@ class Collection:
             raise InvalidField(field="collection.name", fix="letters, digits, '.', '_' and '-' only")
 
     @classmethod
-    def of(cls, kind: str, embedder: TextEmbedder, keywords: tuple[str, ...] = ()) -> Collection:
-        """`kind--embedder--dimension`: another embedder is another collection, so vectors never mix."""
-        source = re.sub(r"[^A-Za-z0-9._-]", "-", embedder.name)
-        name = f"{kind}--{source}--{embedder.dimension}"
-        return cls(name=name, dimension=embedder.dimension, keywords=keywords)
+    def of(cls, kind: str, model: EmbeddingModel, keywords: tuple[str, ...] = ()) -> Collection:
+        """`kind--model--dimension`: another model is another collection, so vectors never mix.
+
+        A name that no folder could have is spelt differently, with a digest of it, lest two become one.
+        """
+        source = re.sub(r"[^A-Za-z0-9._-]", "-", model.name)
+        if source != model.name:
+            source += f"-{hashlib.sha256(model.name.encode()).hexdigest()[:8]}"
+        name = f"{kind}--{source}--{model.dimension}"
+        return cls(name=name, dimension=model.dimension, keywords=keywords)
 
     @property
     def kind(self) -> str:

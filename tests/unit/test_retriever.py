@@ -89,16 +89,19 @@ NEEDS: Sequence[tuple[str, str]] = (
 
 @dataclass
 class CountingEmbedder:
-    """The shipped model, counting calls."""
+    """The shipped model as the port wants it, counting calls."""
 
     name: str = MODEL.name
     dimension: int = MODEL.dimension
     floor: float = MODEL.floor
     calls: list[int] = field(default_factory=list)
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str]) -> Vectors:
         self.calls.append(len(texts))
         return MODEL.embed(texts)
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
 
 
 class WatchedStore(MemoryVectorStore):

@@ -1,4 +1,4 @@
-"""A server on loopback that records chat completion requests and replies as it is told."""
+"""An HTTP server on loopback that records what it is sent and replies as it is told."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-MODEL = "gpt-5-mini-2025-08-07"
-USAGE = {"prompt_tokens": 1500, "completion_tokens": 240, "prompt_tokens_details": {"cached_tokens": 1152}}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    path: str
+    """`target` is the request line's, a whole URL where the server is used as a proxy."""
+
+    target: str
     headers: Mapping[str, str]
     raw: bytes
 
@@ -35,9 +34,27 @@ class Respond:
     length: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """An event stream that comes part by part; an `Event` among them is waited for.
+
+    Without its `end` the connection closes in the middle of it.
+    """
+
+    parts: tuple[bytes | asyncio.Event, ...]
+    end: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class HangUp:
     """The connection closes without a byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Babble:
+    """Bytes that are no HTTP, then the end of the connection."""
+
+    said: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +69,8 @@ class Drip:
     every_s: float
 
 
-Reply = Respond | HangUp | Stall | Drip
+Reply = Respond | Stream | HangUp | Babble | Stall | Drip
 Script = Reply | Callable[[Received], Reply]
-
-
-def completion(content: str | None, **changes: Any) -> Respond:
-    """A good reply with this content; `changes` replace fields of it, `finish_reason` and `refusal` in its choice."""
-    choice = {
-        "index": 0,
-        "finish_reason": changes.pop("finish_reason", "stop"),
-        "message": {"role": "assistant", "content": content, "refusal": changes.pop("refusal", None)},
-    }
-    whole = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": MODEL, "choices": [choice]}
-    return respond_json({**whole, "usage": USAGE, **changes})
 
 
 def respond_json(value: Any, *, status: int = 200, **headers: str) -> Respond:
@@ -72,7 +78,7 @@ def respond_json(value: Any, *, status: int = 200, **headers: str) -> Respond:
     return Respond(status=status, headers=sent, body=json.dumps(value).encode())
 
 
-class OpenAIStub:
+class ScriptedServer:
     """Plays `script` in order, its last reply again and again."""
 
     def __init__(self) -> None:
@@ -85,15 +91,15 @@ class OpenAIStub:
         self._port = 0
 
     @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/v1"
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
 
     def script(self, *replies: Script) -> None:
         self._script = deque(replies)
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[OpenAIStub]:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+    async def serving(self) -> AsyncIterator[ScriptedServer]:
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=256)
         self._port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -132,7 +138,13 @@ class OpenAIStub:
                 writer.write(_head(reply.status, {**reply.headers, "content-length": str(length or len(body))}) + body)
                 await writer.drain()
                 return length is None
+            case Stream(parts=parts, end=end):
+                return await self._stream(parts, end, reader, writer)
             case HangUp():
+                return False
+            case Babble(said=said):
+                writer.write(said)
+                await writer.drain()
                 return False
             case Stall():
                 await reader.read()
@@ -147,6 +159,38 @@ class OpenAIStub:
                 self.abandoned.set()
                 return False
 
+    async def _stream(
+        self,
+        parts: tuple[bytes | asyncio.Event, ...],
+        end: bool,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> bool:
+        writer.write(_head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"}))
+        for part in parts:
+            if isinstance(part, bytes):
+                writer.write(b"%x\r\n%s\r\n" % (len(part), part))
+                await writer.drain()
+            elif not await _happened(part, reader):
+                self.abandoned.set()
+                return False
+        if end:
+            writer.write(b"0\r\n\r\n")
+            await writer.drain()
+        return end
+
+
+async def _happened(event: asyncio.Event, reader: asyncio.StreamReader) -> bool:
+    """False where the client goes away first."""
+    waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(reader.read(1))]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        return event.is_set()
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
 
 async def _receive(reader: asyncio.StreamReader) -> Received | None:
     """The next request of a connection, or None once the client has closed it."""
@@ -157,7 +201,7 @@ async def _receive(reader: asyncio.StreamReader) -> Received | None:
     start, *lines = head.strip().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     raw = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Received(path=start.split()[1], headers=headers, raw=raw)
+    return Received(target=start.split()[1], headers=headers, raw=raw)
 
 
 def _head(status: int, headers: Mapping[str, str]) -> bytes:
