@@ -1,0 +1,89 @@
+"""One record for every call that goes out to a provider."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from actors.providers.port import Call, Provider, ProviderError, Reply
+from actors.resilience.bookkeeping import Bookkeeping
+from actors.resilience.target import Target
+from state.spending import CallRecord, CallStatus, Ledger, Usage
+
+Price = Callable[[str, str, Usage], float | None]
+"""US dollars for a provider's model and a usage; None where no price is known."""
+
+
+class Recorded:
+    """Records every call, answered, failed or given up, with its usage, its price and the time it took.
+
+    A record that cannot be kept is logged and loses no reply. Under a name of `target` stands only a call
+    that was given up; the others bring the provider's own.
+    """
+
+    def __init__(
+        self,
+        inner: Provider,
+        *,
+        ledger: Ledger,
+        price: Price,
+        now_ms: Callable[[], int],
+        target: Target,
+        patience_s: float,
+    ) -> None:
+        self._inner = inner
+        self._ledger = ledger
+        self._price = price
+        self._now_ms = now_ms
+        self._target = target
+        self._books = Bookkeeping(event="call_not_recorded", patience_s=patience_s)
+
+    async def call(self, call: Call) -> Reply:
+        at_ms, began = self._now_ms(), asyncio.get_running_loop().time()
+        record = partial(self._record, call, at_ms=at_ms, began=began)
+        try:
+            reply = await self._inner.call(call)
+        except ProviderError as error:
+            failed = record(CallStatus.FAILED, error.provider, error.model, usage=error.usage, fault=error.fault)
+            await self._books.finish(self._ledger.record(failed))
+            raise
+        except BaseException:
+            given_up = record(CallStatus.GIVEN_UP, self._target.provider, self._target.model_for(call))
+            self._books.begin(self._ledger.record(given_up))
+            raise
+        answered = record(CallStatus.ANSWERED, reply.provider, reply.model, usage=reply.usage)
+        await self._books.finish(self._ledger.record(answered))
+        return reply
+
+    async def aclose(self) -> None:
+        await self._books.drain()
+        await self._inner.aclose()
+
+    def _record(
+        self,
+        call: Call,
+        status: CallStatus,
+        provider: str,
+        model: str,
+        *,
+        at_ms: int,
+        began: float,
+        usage: Usage | None = None,
+        fault: str = "",
+    ) -> CallRecord:
+        return CallRecord(
+            at_ms=at_ms,
+            tenant=call.origin.tenant,
+            session_id=call.origin.session_id,
+            operation=call.operation,
+            prompt=call.prompt,
+            provider=provider,
+            model=model,
+            status=status,
+            fault=fault,
+            usage=usage,
+            cost_usd=None if usage is None else self._price(provider, model, usage),
+            legacy_input_tokens=call.legacy_input_tokens,
+            latency_ms=(asyncio.get_running_loop().time() - began) * 1000,
+        )
