@@ -7,7 +7,7 @@ with a missing field, a score of 11 or seven prompts gets past this module.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -26,6 +26,7 @@ from state.messages import (
     WrittenQuestion,
 )
 from state.model import Answer, Criterion, Note, Suggestion
+from state.spending import NO_USAGE, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,32 +55,29 @@ R = TypeVar("R", bound=Result)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """Tokens as the provider counted them; all 0 for a provider that counts none."""
-
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Completion(Generic[R]):
     """A validated result and who gave it. `by` is shown to the candidate: 'offline:rules-1', 'openai:gpt-5-mini'."""
 
     result: R
     by: str
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
+
+
+Written = Callable[[str | None], None]
 
 
 class LLM(Protocol):
     """A provider. `complete` returns the type that `RESULTS` names for the request.
 
-    Raises `WorkUnavailable` where trying again may help and `BrokenReply` where the reply does not
-    have the promised shape.
+    Raises a `RetryLater`: `WorkUnavailable` where no one can answer now, `BrokenReply` where the replies
+    do not have the promised shape, `BudgetSpent`, `StepTimedOut`.
     """
 
-    async def complete(self, request: Request, result: type[R]) -> Completion[R]:
-        """Send one request; `result` is `RESULTS[type(request)]`, given so that the type is known."""
+    async def complete(self, request: Request, result: type[R], heard: Written | None = None) -> Completion[R]:
+        """Send one request; `result` is `RESULTS[type(request)]`, given so that the type is known.
+
+        `heard`, where given, is told the reply's JSON piece by piece; a None says that it begins anew.
+        """
         ...
 
     async def aclose(self) -> None:

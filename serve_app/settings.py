@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -17,7 +17,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from state.errors import InvalidField
 from state.flags import DEFAULT_ROLLOUTS
 
-_PLAIN = ("REDIS_URL", "QDRANT_URL", "QDRANT_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "GEMINI_API_KEY")
+_PLAIN = (
+    "REDIS_URL",
+    "QDRANT_URL",
+    "QDRANT_API_KEY",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "GEMINI_API_KEY",
+    "GEMINI_BASE_URL",
+)
 Percent = Annotated[float, Field(ge=0, le=100)]
 Ttl = Annotated[float, Field(ge=60, le=10 * 365 * 86_400, allow_inf_nan=False)]
 Replicas = Annotated[int, Field(ge=1, le=1000)]
@@ -62,14 +70,58 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = Field(
         None,
         validation_alias="OPENAI_API_KEY",
-        description="Switches the OpenAI provider on; none is offline.",
+        description="Switches the OpenAI provider on; without any provider's key the rules work offline.",
     )
     openai_base_url: str | None = Field(
         None, validation_alias="OPENAI_BASE_URL", description="Another server that speaks OpenAI's protocol."
     )
-    openai_model: str = Field("gpt-5-mini", description="Model for every request to OpenAI.")
+    openai_dialect: Literal["openai", "compatible"] | None = Field(
+        None,
+        description="Whether OPENAI_BASE_URL is a gateway to OpenAI itself; none goes by the address.",
+    )
+    openai_model: str = Field("gpt-5-mini", min_length=1, description="Model for every request to OpenAI.")
+    openai_experimental_model: str | None = Field(
+        None, description="Model for sessions with the flag experimental_llm_model; none is the usual one."
+    )
+    openai_reasoning_effort: str | None = Field(
+        None, description="Reasoning effort to ask for; none is the least that the model offers."
+    )
     gemini_api_key: SecretStr | None = Field(
-        None, validation_alias="GEMINI_API_KEY", description="Reserved: the Gemini provider is not built yet."
+        None, validation_alias="GEMINI_API_KEY", description="Switches the Gemini provider on."
+    )
+    gemini_base_url: str | None = Field(
+        None, validation_alias="GEMINI_BASE_URL", description="Another server that speaks Gemini's protocol."
+    )
+    gemini_model: str = Field("gemini-2.5-flash-lite", min_length=1, description="Model for every request to Gemini.")
+    gemini_thinking_tokens: int | None = Field(
+        None, ge=0, description="Tokens Gemini may think with; none is what the model does by itself."
+    )
+    gemini_experimental_model: str | None = Field(
+        None, description="Its model for sessions with the flag experimental_llm_model; none is the usual one."
+    )
+    first_provider: Literal["openai", "gemini"] = Field(
+        "openai", description="Where both keys are set: who is asked first; the other one stands in."
+    )
+    embeddings: Literal["offline", "openai", "gemini"] = Field(
+        "offline", description="Who turns texts into vectors; each one's vectors are kept apart."
+    )
+    prices: Path | None = Field(
+        None, description="JSON file with prices that differ from those of genai-prices, or are missing there."
+    )
+    tenant_daily_tokens: int = Field(
+        0, ge=0, description="Tokens a tenant may use in a UTC day, input and output together; 0 is no limit."
+    )
+
+    llm_deadline_s: float = Field(
+        28, gt=0, le=600, description="Seconds one completion may take, all attempts and providers together."
+    )
+    llm_attempt_s: float = Field(12, gt=0, le=600, description="Seconds one attempt at one provider may take.")
+    llm_attempts: int = Field(3, ge=1, le=10, description="Attempts at one provider before the next one is asked.")
+    llm_concurrency: int = Field(
+        64, ge=1, le=10_000, description="Most calls one replica has open at one provider; a 429 halves it."
+    )
+    llm_hedge_share: float = Field(
+        0.05, ge=0, le=1, description="Share of calls that may be made twice because the first one is late."
     )
 
     session_ttl_s: Ttl = Field(30 * 86_400, description="Seconds a session lives after its last change.")
@@ -125,7 +177,7 @@ class Settings(BaseSettings):
             raise ValueError("write it as redis://HOST:PORT/0, rediss://... or unix://...")
         return url
 
-    @field_validator("qdrant_url", "openai_base_url")
+    @field_validator("qdrant_url", "openai_base_url", "gemini_base_url")
     @classmethod
     def _is_a_web_address(cls, url: str | None) -> str | None:
         if url is not None and not url.startswith(("http://", "https://")):
@@ -145,6 +197,12 @@ class Settings(BaseSettings):
         if unknown:
             raise ValueError(f"unknown flags {unknown}; known are {sorted(DEFAULT_ROLLOUTS)}")
         return rollouts
+
+    @model_validator(mode="after")
+    def _embeddings_have_a_key(self) -> Self:
+        if self.embeddings != "offline" and getattr(self, f"{self.embeddings}_api_key") is None:
+            raise ValueError(f"ASKWELL_EMBEDDINGS is {self.embeddings}: set {self.embeddings.upper()}_API_KEY too")
+        return self
 
     @model_validator(mode="after")
     def _public_addresses_need_keys(self) -> Self:

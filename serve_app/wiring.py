@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import time
+import uuid
+from dataclasses import replace
 from functools import cache
+from random import Random
 
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from actors.catalogue import Catalogue
 from actors.catalogue import load as load_catalogue
-from actors.embeddings import WordLlamaEmbedder
+from actors.embeddings import Embedder, LocalEmbedder, WordLlamaEmbedder
 from actors.llm import LLM
 from actors.offline.lexicon import Lexicon
 from actors.offline.provider import OfflineLLM
-from actors.openai_llm import OpenAILLM
+from actors.prompted import PromptedLLM
+from actors.providers.addresses import OPENAI_URL, is_openai
+from actors.providers.port import Provider
+from actors.resilience.flights_redis import RedisFlights
+from actors.resilience.stack import Resilience, stacked
+from actors.resilience.target import Target
 from actors.vectors import VectorStore
 from actors.vectors_qdrant import connect as connect_qdrant
 from serve_app.settings import Settings
 from state.errors import InvalidField
+from state.ledger import RedisLedger
+from state.prices import prices_from
 from state.store import connect as connect_redis
 
 
@@ -26,25 +37,124 @@ def now_ms() -> int:
 
 
 def llm(settings: Settings) -> LLM:
-    """OpenAI where its key is set, else the offline provider."""
-    if settings.openai_api_key is None:
+    """The providers whose keys are set, one standing in for the other; without a key the offline rules."""
+    if not targets(settings):
         return offline_llm()
-    return OpenAILLM(
-        api_key=settings.openai_api_key.get_secret_value(),
-        base_url=settings.openai_base_url,
-        model=settings.openai_model,
-        timeout_s=settings.step_deadline_s,
+    return prompted_llm(settings, redis(settings), resilience(settings))
+
+
+def prompted_llm(settings: Settings, store: Redis, figures: Resilience) -> PromptedLLM:
+    """The language models under all policies, recorded in `store`."""
+    prices = prices_from(settings.prices)
+    prices.load()
+    provider = stacked(
+        {target: _adapter(settings, target) for target in targets(settings)},
+        resilience=figures,
+        ledger=RedisLedger(store),
+        price=prices.price,
+        flights=RedisFlights(store),
+        owner=uuid.uuid4().hex,
+        rng=Random(),  # noqa: S311 - spreads retries, guards nothing
+        now_ms=now_ms,
     )
+    return PromptedLLM(provider)
+
+
+def targets(settings: Settings) -> tuple[Target, ...]:
+    """Who is asked, in this order."""
+    found = {}
+    if settings.openai_api_key is not None:
+        found["openai"] = Target(
+            provider="openai" if _is_openai(settings) else "openai-compatible",
+            model=settings.openai_model,
+            experimental_model=settings.openai_experimental_model or "",
+        )
+    if settings.gemini_api_key is not None:
+        found["gemini"] = Target(
+            provider="google",
+            model=settings.gemini_model,
+            experimental_model=settings.gemini_experimental_model or "",
+        )
+    return tuple(found[name] for name in sorted(found, key=lambda name: name != settings.first_provider))
+
+
+def resilience(settings: Settings) -> Resilience:
+    """The policies' figures; those that an operator may want to change are settings."""
+    usual = Resilience()
+    return replace(
+        usual,
+        deadline_s=settings.llm_deadline_s,
+        attempts=settings.llm_attempts,
+        attempt_s=settings.llm_attempt_s,
+        hedge_share=settings.llm_hedge_share,
+        limit_initial=min(usual.limit_initial, settings.llm_concurrency),
+        limit_maximum=settings.llm_concurrency,
+        daily_tokens=settings.tenant_daily_tokens,
+    )
+
+
+def _adapter(settings: Settings, target: Target) -> Provider:
+    """Imports the provider's SDK, which takes seconds: when a replica starts, not at its first request."""
+    if target.provider == "google":
+        from actors.providers.gemini import GeminiProvider  # noqa: PLC0415
+
+        return GeminiProvider(
+            api_key=_key(settings.gemini_api_key),
+            base_url=settings.gemini_base_url,
+            model=target.model,
+            experimental_model=target.experimental_model,
+            thinking_budget=settings.gemini_thinking_tokens,
+            timeout_s=settings.llm_attempt_s,
+        )
+    from actors.providers.openai import OpenAIProvider  # noqa: PLC0415
+
+    return OpenAIProvider(
+        api_key=_key(settings.openai_api_key),
+        base_url=settings.openai_base_url,
+        is_openai=target.provider == "openai",
+        model=target.model,
+        experimental_model=target.experimental_model,
+        reasoning_effort=settings.openai_reasoning_effort,
+        timeout_s=settings.llm_attempt_s,
+    )
+
+
+def _is_openai(settings: Settings) -> bool:
+    """As the dialect says; where it says nothing, only OpenAI's own address is OpenAI."""
+    if settings.openai_dialect is not None:
+        return settings.openai_dialect == "openai"
+    return is_openai(settings.openai_base_url or OPENAI_URL)
+
+
+def _key(key: SecretStr | None) -> str:
+    return "" if key is None else key.get_secret_value()
 
 
 @cache
 def offline_llm() -> OfflineLLM:
     """One for the process: the lexicon and the embeddings are read once."""
-    return OfflineLLM(lexicon=Lexicon.shipped(), embedder=embedder())
+    return OfflineLLM(lexicon=Lexicon.shipped(), embedder=offline_embedder())
+
+
+def embedder(settings: Settings) -> Embedder:
+    """Whoever turns the retriever's texts into vectors."""
+    if settings.embeddings == "openai":
+        from actors.embeddings_openai import OpenAIEmbedder  # noqa: PLC0415 - as in _adapter
+
+        return OpenAIEmbedder(
+            api_key=_key(settings.openai_api_key),
+            base_url=settings.openai_base_url,
+            is_openai=_is_openai(settings),
+        )
+    if settings.embeddings == "gemini":
+        from actors.embeddings_gemini import GeminiEmbedder  # noqa: PLC0415 - as in _adapter
+
+        return GeminiEmbedder(api_key=_key(settings.gemini_api_key), base_url=settings.gemini_base_url)
+    return LocalEmbedder(offline_embedder())
 
 
 @cache
-def embedder() -> WordLlamaEmbedder:
+def offline_embedder() -> WordLlamaEmbedder:
     """One for the process, loaded before the first request needs it."""
     model = WordLlamaEmbedder()
     model.embed(["ready"])

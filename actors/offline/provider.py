@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from actors.embeddings import TextEmbedder
-from actors.llm import Completion, R, Request, Result, validated
+from actors.llm import Completion, R, Request, Result, Written, validated
 from actors.offline.answers import refine_answer, write_answer
 from actors.offline.gaps import find_gaps
 from actors.offline.judging import judge
@@ -31,7 +31,8 @@ class OfflineLLM:
         self._lexicon = lexicon
         self._embedder = embedder
 
-    async def complete(self, request: Request, result: type[R]) -> Completion[R]:
+    async def complete(self, request: Request, result: type[R], heard: Written | None = None) -> Completion[R]:
+        """All at once: there is nothing to hear before the result is whole."""
         return Completion(result=validated(result, self._decide(request)), by=OFFLINE)
 
     async def aclose(self) -> None:

@@ -30,10 +30,11 @@ def clean_environment(**changes: str) -> dict[str, str]:
 
 @dataclass
 class Running:
-    """One `askwell up` on free ports. `settings` are variables without their prefix."""
+    """One `askwell up` on free ports. `settings` are variables without their prefix, `variables` whole ones."""
 
     data_dir: Path
     settings: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     dashboard_port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
@@ -54,6 +55,7 @@ class Running:
             ASKWELL_DASHBOARD_PORT=str(self.dashboard_port),
             ASKWELL_DATA_DIR=str(self.data_dir),
             **{f"ASKWELL_{name}": value for name, value in self.settings.items()},
+            **self.variables,
         )
 
     @property

@@ -1,0 +1,1 @@
+"""Drills: the service with real providers' SDKs against the stub, put under faults and counted out."""

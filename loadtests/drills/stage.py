@@ -1,0 +1,95 @@
+"""What a drill plays on: a Valkey of its own, a stub of the providers, the service between them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from actors.resilience.stack import Resilience
+from loadtests.drills.service import serving
+from loadtests.provider_stub.app import Stub
+from loadtests.provider_stub.config import StubConfig
+from loadtests.provider_stub.server import serving as serving_stub
+from serve_app import wiring
+from serve_app.settings import Settings
+from serve_app.valkey import Valkey
+from state.ledger import RedisLedger
+from state.spending import CallRecord
+from state.store import connect
+
+PROVIDERS = {"openai": ("openai",), "gemini": ("gemini",), "both": ("openai", "gemini")}
+"""Which providers a service has, the first one preferred; by the name a drill's table gives them."""
+
+QUICK: Mapping[str, Any] = {
+    "attempt_s": 0.4,
+    "deadline_s": 2.5,
+    "backoff_s": 0.01,
+    "longest_backoff_s": 0.05,
+    "patience_s": 0.5,
+    "trip_pause_s": 0.2,
+    "trip_longest_pause_s": 0.2,
+}
+"""The policies' times at a thirtieth of the usual: the numbers of attempts stay as they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """`client` speaks to the service; `ledger` is what the service records its calls in."""
+
+    stub: Stub
+    client: httpx.AsyncClient
+    ledger: RedisLedger
+    settings: Settings
+    resilience: Resilience
+
+    async def records(self, session_id: str) -> tuple[CallRecord, ...]:
+        return await self.ledger.calls("local", session_id)
+
+
+@contextmanager
+def valkey() -> Iterator[str]:
+    """A server for this drill alone; its address."""
+    with tempfile.TemporaryDirectory(prefix="askwell-drill-") as directory:
+        server = Valkey(Path(directory))
+        server.start()
+        try:
+            yield server.url
+        finally:
+            server.stop()
+
+
+@asynccontextmanager
+async def staged(
+    redis_url: str, providers: tuple[str, ...], config: StubConfig, *, quick: bool = True, **changes: Any
+) -> AsyncIterator[Stage]:
+    """`changes` are settings that differ from the defaults."""
+    async with AsyncExitStack() as opened:
+        stub = Stub(config)
+        served = await opened.enter_async_context(serving_stub(stub))
+        keys: dict[str, Any] = {f"{provider}_api_key": SecretStr("a-key-of-the-stub") for provider in providers}
+        addresses = {"openai_base_url": served.openai_url, "gemini_base_url": served.url}
+        settings = Settings(
+            redis_url=SecretStr(redis_url),
+            openai_dialect="openai",
+            first_provider="openai" if providers[0] == "openai" else "gemini",
+            **{**keys, **addresses, **changes},
+        )
+        resilience = wiring.resilience(settings)
+        if quick:
+            resilience = replace(resilience, **QUICK)
+        redis = connect(redis_url)
+        opened.push_async_callback(redis.connection_pool.disconnect)
+        opened.push_async_callback(redis.aclose)
+        llm = wiring.prompted_llm(settings, redis, resilience)
+        opened.push_async_callback(llm.aclose)
+        url = await opened.enter_async_context(serving(settings, redis, llm))
+        limits = httpx.Limits(max_connections=None)
+        client = await opened.enter_async_context(httpx.AsyncClient(base_url=url, timeout=60, limits=limits))
+        yield Stage(stub=stub, client=client, ledger=RedisLedger(redis), settings=settings, resilience=resilience)
