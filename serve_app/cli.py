@@ -122,6 +122,25 @@ def costs(
         raise _refusal(error) from None
 
 
+@app.command()
+def judge(
+    items: Annotated[int | None, typer.Option(min=1, help="Answers to judge; default: all.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the answers and the intervals.")] = 1,
+    reruns: Annotated[int, typer.Option(min=0, help="Times every answer is judged again.")] = 2,
+    twice: Annotated[bool, typer.Option("--advanced", help="Two passes, as with advanced_quality_evaluation.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Also write the figures as JSON.")] = None,
+) -> None:
+    """Measure the judge of these settings on rated answers: agreement, steadiness, bias."""
+    from serve_app import judge as judge_command
+
+    try:
+        settings = _settings()
+        code = judge_command.run(settings, console, items=items, seed=seed, reruns=reruns, twice=twice, output=output)
+    except AskwellError as error:
+        raise _refusal(error) from None
+    raise typer.Exit(code)
+
+
 @app.command("config")
 def config(
     kind: Annotated[manifests.Kind, typer.Argument(help="Which file to print.")],

@@ -22,6 +22,7 @@ from actors.providers.addresses import GEMINI_URL, OPENAI_URL
 from serve_app import wiring
 from serve_app.ports import refusal
 from serve_app.settings import Settings, load
+from serve_app.targets import targets
 from state.errors import AskwellError
 from state.store import RecordStore
 
@@ -147,7 +148,7 @@ async def _vectors(settings: Settings) -> Finding:
 async def _providers(settings: Settings) -> list[Finding]:
     """Each provider whose key is set, in the order in which they are asked."""
     found = []
-    for target in wiring.targets(settings):
+    for target in targets(settings):
         if target.provider == "google":
             url = f"{(settings.gemini_base_url or GEMINI_URL).rstrip('/')}/v1beta/models"
             headers, name = {"x-goog-api-key": _secret(settings.gemini_api_key)}, "GEMINI"

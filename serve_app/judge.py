@@ -28,7 +28,9 @@ from actors.judging.probes import Finding
 from actors.llm import LLM
 from serve_app import wiring
 from serve_app.settings import Settings
+from serve_app.targets import targets
 from serve_app.valkey import Valkey
+from state.errors import InvalidField
 from state.messages import Origin
 from state.model import CriterionName
 
@@ -50,8 +52,11 @@ def run(
     """Measure, print the tables, write JSON if asked to.
 
     0 if every answer was scored and every probe is within its limit, else 1. `twice` measures the judge as
-    sessions with the flag `advanced_quality_evaluation` have it.
+    sessions with the flag `advanced_quality_evaluation` have it. Raises `InvalidField` before anything is
+    asked for, if `output` cannot be written.
     """
+    if output is not None:
+        _writable(output)
     gold = load()
     origin = Origin(tenant=TENANT, flags={SECOND_PASS: twice})
     plan = Plan(items=items, seed=seed, reruns=reruns, origin=origin)
@@ -88,10 +93,17 @@ def as_json(measurement: Measurement, plan: Plan) -> dict[str, object]:
     return {"plan": asked, "held": measurement.held, **asdict(measurement), "probes": probes}
 
 
+def _writable(output: Path) -> None:
+    try:
+        output.touch()
+    except OSError as error:
+        raise InvalidField(field="--output", fix=f"name a file that can be written ({error.strerror})") from error
+
+
 @contextmanager
 def _recording(settings: Settings) -> Iterator[Settings]:
     """The settings with a Redis for the records of calls to providers: a passing one, if none is named."""
-    if settings.redis_url is not None or not wiring.targets(settings):
+    if settings.redis_url is not None or not targets(settings):
         yield settings
         return
     with tempfile.TemporaryDirectory(prefix="askwell-judge-") as folder:
@@ -106,7 +118,7 @@ def _recording(settings: Settings) -> Iterator[Settings]:
 @asynccontextmanager
 async def _provider(settings: Settings) -> AsyncIterator[LLM]:
     """The provider of these settings, and its connections only for so long."""
-    if not wiring.targets(settings):
+    if not targets(settings):
         yield wiring.offline_llm()
         return
     store = wiring.redis(settings)

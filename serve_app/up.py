@@ -26,6 +26,7 @@ from rich.console import Console
 from serve_app.ports import refusal
 from serve_app.ray_environment import prepare
 from serve_app.settings import Settings, variable
+from serve_app.targets import targets
 from serve_app.valkey import Valkey
 from state.errors import AskwellError, InvalidField
 
@@ -175,7 +176,8 @@ def _announce(lock: IO[str], settings: Settings, console: Console, token_file: P
     }
     lock.write(json.dumps(addresses))
     lock.flush()
-    provider = "offline (deterministic, no key)" if settings.openai_api_key is None else settings.openai_model
+    models = [f"{target.provider}:{target.model}" for target in targets(settings)]
+    provider = ", then ".join(models) or "offline (deterministic, no key)"
     for label, value in (
         ("API", addresses["api"]),
         ("API docs", addresses["docs"]),

@@ -18,7 +18,6 @@ from actors.llm import LLM
 from actors.offline.lexicon import Lexicon
 from actors.offline.provider import OfflineLLM
 from actors.prompted import PromptedLLM
-from actors.providers.addresses import OPENAI_URL, is_openai
 from actors.providers.port import Provider
 from actors.resilience.flights_redis import RedisFlights
 from actors.resilience.stack import Resilience, stacked
@@ -26,6 +25,7 @@ from actors.resilience.target import Target
 from actors.vectors import VectorStore
 from actors.vectors_qdrant import connect as connect_qdrant
 from serve_app.settings import Settings
+from serve_app.targets import speaks_as_openai, targets
 from state.errors import InvalidField
 from state.ledger import RedisLedger
 from state.prices import prices_from
@@ -58,24 +58,6 @@ def prompted_llm(settings: Settings, store: Redis, figures: Resilience) -> Promp
         now_ms=now_ms,
     )
     return PromptedLLM(provider)
-
-
-def targets(settings: Settings) -> tuple[Target, ...]:
-    """Who is asked, in this order."""
-    found = {}
-    if settings.openai_api_key is not None:
-        found["openai"] = Target(
-            provider="openai" if _is_openai(settings) else "openai-compatible",
-            model=settings.openai_model,
-            experimental_model=settings.openai_experimental_model or "",
-        )
-    if settings.gemini_api_key is not None:
-        found["gemini"] = Target(
-            provider="google",
-            model=settings.gemini_model,
-            experimental_model=settings.gemini_experimental_model or "",
-        )
-    return tuple(found[name] for name in sorted(found, key=lambda name: name != settings.first_provider))
 
 
 def resilience(settings: Settings) -> Resilience:
@@ -119,13 +101,6 @@ def _adapter(settings: Settings, target: Target) -> Provider:
     )
 
 
-def _is_openai(settings: Settings) -> bool:
-    """As the dialect says; where it says nothing, only OpenAI's own address is OpenAI."""
-    if settings.openai_dialect is not None:
-        return settings.openai_dialect == "openai"
-    return is_openai(settings.openai_base_url or OPENAI_URL)
-
-
 def _key(key: SecretStr | None) -> str:
     return "" if key is None else key.get_secret_value()
 
@@ -144,7 +119,7 @@ def embedder(settings: Settings) -> Embedder:
         return OpenAIEmbedder(
             api_key=_key(settings.openai_api_key),
             base_url=settings.openai_base_url,
-            is_openai=_is_openai(settings),
+            is_openai=speaks_as_openai(settings),
         )
     if settings.embeddings == "gemini":
         from actors.embeddings_gemini import GeminiEmbedder  # noqa: PLC0415 - as in _adapter

@@ -161,8 +161,9 @@ class FakeFlights:
     away: bool = False
     slow_s: float = 0.0
 
-    async def claim(self, digest: str, owner: str, lease_s: float) -> bool:
-        if await self._value(digest) is not None:
+    async def claim(self, digest: str, owner: str, lease_s: float, *, anew: bool) -> bool:
+        value = await self._value(digest)
+        if value is not None and not (anew and value.startswith(b"r")):
             return False
         self._put(digest, b"c" + owner.encode(), lease_s)
         return True

@@ -41,17 +41,30 @@ FLATTERY = re.compile(
 INSTRUCTION = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:rubric|instructions?|above|previous|rules?|prompt|criteria)\b"
     r"|\b(?:give|award|assign|rate|score|mark)\b(?: \w+){0,4} (?:10|ten)(?:/10| out of (?:10|ten)| points?)?"
-    r"(?=\s*(?:$|[.!,;]))"
+    r"(?=\s*(?:$|[.!,;]|(?:for|on|in) (?:all|each|every)\b))"
     r"|\b(?:give|award|assign|deserves?)\b.{0,30}\b(?:full|top|maximum|highest|perfect) (?:marks?|scores?|points)\b"
     r"|\b(?:system prompt|as an ai|you are (?:an?|now) (?:ai|assistant|model)"
-    r"|(?:dear|to the|the) (?:evaluator|grader))\b",
+    r"|(?:dear|to the|the) (?:evaluator|grader)|rubric is (?:suspended|void|cancelled))\b"
+    r"|</?(?:answer|inputs?|cv|job|system|evaluation|instructions?|user|assistant|task|context)>|\"score\"\s*:",
     re.IGNORECASE,
 )
 TIME = re.compile(
-    rf"\b(?:\d+|an?|{COUNT})[- ]?(?:years?|months?|weeks?|days?|hours?|minutes?|nights?|shifts?)\b"
-    r"|\b(?:since|in|from|until|to)\b[^.;]{0,20}\b(?:19|20)\d\d\b",
+    rf"\b(?:\d+|an?|{COUNT})[- ]?(?:years?|months?|weeks?|days?|hours?|minutes?|nights?|shifts?|terms?|summers?)\b"
+    r"|\b(?:since|in|from|until|to)\b[^.;]{0,20}\b(?:19|20)\d\d\b"
+    r"|\b(?:each|every) (?:\w+ )?(?:morning|night|shift|week|month|term|year|spring|summer|autumn|winter"
+    r"|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)?day)\b|\b(?:daily|weekly|monthly|quarterly|yearly|annually)\b",
     re.IGNORECASE,
 )
+LIMITED = re.compile(
+    r"\b(?:helped|assisted|shadowed|watched|reminded|collected|tutorial|course|module|sample|exercise|checked by"
+    r"|(?:manager|senior|supervisor|colleague|boss|consultant|engineer|doctor|agent|setter|she|he|they)"
+    r" (?:did|made|wrote|prepared|had (?:done|made|written|prepared))|who (?:did|made|wrote|prepared)"
+    r"|(?:was|were) for the \w+s|a few times|now and then|occasionally|sometimes|trying to|played (?:around|with)"
+    r"|at the moment|(?:would|could) (?:start|move|learn|get|stay|begin)|will (?:look|try|learn|need)|it depends"
+    r"|run out|expired|lapsed)\b",
+    re.IGNORECASE,
+)
+"""Words that say it was a part, a trial, somebody else's, or is still to come."""
 OUTCOME = re.compile(
     r"\b(?:so that|so (?:the|we|they|nobody|no one)|meant|result\w*|now|instead|since then|went from|fell|rose"
     r"|dropped|down|fewer|less|more than|faster|quicker|saved?|saving|cut(?:ting)?|reduc\w+|increas\w+|improv\w+"
@@ -60,6 +73,22 @@ OUTCOME = re.compile(
     r"|noticed|early|on time|within budget|in use|used by|opens it|signed off|recovered|kept|withdrew|withdrawn"
     r"|thanked|praised|approved)\b",
     re.IGNORECASE,
+)
+_SPELLINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), put)
+    for pattern, put in (
+        (r"(?<=\w{3})(i|y)s(?=(?:e|ed|es|ing|ation|ations|er|ers)\b)", r"\1z"),
+        (r"(?<=\w{3})our(?=s|ed|ing|al|\b)", "or"),
+        (r"\b(cent|met|lit|theat)re(?=s|\b)", r"\1er"),
+        (r"\b(cent)red\b", r"\1ered"),
+        (r"\blicen[cs]e", "license"),
+        (r"\b(program)mes?\b", r"\1"),
+        (r"\b(catalog)ues?\b", r"\1"),
+        (r"\b(enrol)(?=ment)", r"\1l"),
+        (r"\b(age)(?=ing\b)", "ag"),
+        (r"\b(alumin)i(?=um)", r"\1"),
+        (r"\btelephone", "phone"),
+    )
 )
 CONSEQUENCE = re.compile(r"(?:as a result|(?:it|this|that|which) (?:meant|means))\b", re.IGNORECASE)
 """How a sentence opens that tells what came of the one before it."""
@@ -73,3 +102,10 @@ def says_little(text: str) -> bool:
 def talks_idly(text: str) -> bool:
     """Whether it praises the candidate or instructs the reader instead of telling what was done."""
     return bool(FLATTERY.search(text) or INSTRUCTION.search(text))
+
+
+def one_spelling(text: str) -> str:
+    """British and American spellings as one, for comparisons alone: some words come out as neither."""
+    for pattern, put in _SPELLINGS:
+        text = pattern.sub(put, text)
+    return text

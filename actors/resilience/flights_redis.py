@@ -12,6 +12,12 @@ from redis.asyncio import Redis
 
 from state.store import translated
 
+_CLAIM = """
+local held = redis.call('GET', KEYS[1])
+if held and not (ARGV[3] == '1' and string.sub(held, 1, 1) == 'r') then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
 _RENEW = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -32,13 +38,14 @@ class RedisFlights:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._claim = redis.register_script(_CLAIM)
         self._renew = redis.register_script(_RENEW)
         self._publish = redis.register_script(_PUBLISH)
         self._release = redis.register_script(_RELEASE)
 
-    async def claim(self, digest: str, owner: str, lease_s: float) -> bool:
+    async def claim(self, digest: str, owner: str, lease_s: float, *, anew: bool) -> bool:
         async with translated():
-            return bool(await self._redis.set(_key(digest), _claim(owner), nx=True, px=_ms(lease_s)))
+            return bool(await self._claim(keys=[_key(digest)], args=[_claim(owner), _ms(lease_s), int(anew)]))
 
     async def renew(self, digest: str, owner: str, lease_s: float) -> bool:
         async with translated():

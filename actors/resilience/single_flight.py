@@ -31,8 +31,9 @@ _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S, _PAUSE_GROWTH = 0.02, 0.2, 1.5
 class Flights(Protocol):
     """What the replicas know of each other's calls. Every method may raise `StoreUnavailable` or `Broken`."""
 
-    async def claim(self, digest: str, owner: str, lease_s: float) -> bool:
-        """Become the one that makes the call, for `lease_s`. False where another is, or a result is kept."""
+    async def claim(self, digest: str, owner: str, lease_s: float, *, anew: bool) -> bool:
+        """Become the one that makes the call, for `lease_s`. False where another is; and where a result is
+        kept, unless `anew` puts the claim in its place."""
         ...
 
     async def renew(self, digest: str, owner: str, lease_s: float) -> bool:
@@ -61,8 +62,8 @@ class SingleFlight:
 
     The call lives as long as anybody waits for it, whoever asked first. Its reply goes to all, with its
     usage to the first alone, and is told to each other listener in one piece. An error goes to the first
-    alone: the others try themselves, again as one. Between replicas a reply is kept for `keep_s`; a claim
-    lasts `lease_s` and is renewed, so that a dead replica holds the others up no longer than that.
+    alone: the others try themselves, again as one. Between replicas a reply is kept for `keep_s`, for those
+    who have been waiting for it; a claim lasts `lease_s` and is renewed, so that a dead replica holds the others up no longer than that.
 
     `operations` are the ones shared between replicas (None: all), at the price of two round trips to
     `flights`; without `flights` none are. Where they fail, or take longer than `patience_s`, calls are made without
@@ -145,9 +146,13 @@ class SingleFlight:
         return await self._lead(flights, call, owner)
 
     async def _claimed(self, flights: Flights, digest: str, owner: str) -> bytes | None:
-        """None once the claim is this owner's, else the reply that came to another."""
-        pause_s = _SHORTEST_PAUSE_S
-        while not await self._soon(flights.claim(digest, owner, self._lease_s)):
+        """None once the claim is this owner's, else the reply that came to another meanwhile.
+
+        A reply that was there before is left aside: who asks again may do so because it was no use.
+        """
+        pause_s, anew = _SHORTEST_PAUSE_S, True
+        while not await self._soon(flights.claim(digest, owner, self._lease_s, anew=anew)):
+            anew = False
             if (reply := await self._soon(flights.result(digest))) is not None:
                 return reply
             await asyncio.sleep(pause_s)

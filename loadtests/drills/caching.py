@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -20,11 +22,12 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtests.drills.faults import spent_usd
-from loadtests.drills.stage import PROVIDERS, Stage, staged, valkey
+from loadtests.drills.stage import PROVIDERS, Stage, quiet, staged, valkey
 from loadtests.provider_stub.config import StubConfig
 from loadtests.provider_stub.latency import Latency
 from state.costs import report
 from state.prices import Prices
+from state.spending import CallRecord, Usage
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 QUESTIONS = 10
@@ -52,6 +55,7 @@ class Account:
     spent_usd: Decimal
     uncached_usd: Decimal
     predecessor_usd: Decimal
+    output_usd: Decimal
 
     @property
     def hit_share(self) -> float:
@@ -92,6 +96,7 @@ async def drill(redis_url: str, *, sessions: int, provider: str) -> Account:
         spent_usd=spent,
         uncached_usd=compared.uncached.theirs_usd,
         predecessor_usd=compared.predecessor.theirs_usd,
+        output_usd=_output_usd(calls),
     )
 
 
@@ -99,7 +104,7 @@ async def _interview(stage: Stage, number: int) -> str:
     """One session from its opening to its last answer; its id."""
     example = sorted(path for path in EXAMPLES.iterdir() if path.is_dir())[number % 3]
     body = {
-        "cv": f"Candidate {number} of {stage.settings.first_provider}\n" + next(example.glob("cv.*")).read_text(),
+        "cv": f"Candidate {uuid.uuid4().hex}\n" + next(example.glob("cv.*")).read_text(),
         "job": next(example.glob("job.*")).read_text(),
         "max_questions": QUESTIONS,
     }
@@ -113,6 +118,13 @@ async def _interview(stage: Stage, number: int) -> str:
     return found
 
 
+def _output_usd(calls: Sequence[CallRecord]) -> Decimal:
+    """What the replies alone cost: no layout of the prompts changes that."""
+    prices = Prices()
+    replies = ((call, Usage(output_tokens=call.usage.output_tokens)) for call in calls if call.usage)
+    return sum((prices.exact(call.provider, call.model, usage) or Decimal(0) for call, usage in replies), Decimal(0))
+
+
 COLUMNS = (
     "provider",
     "sessions",
@@ -123,6 +135,7 @@ COLUMNS = (
     "$ a session",
     "uncached",
     "predecessor",
+    "output alone",
     "saved on uncached",
     "saved on predecessor",
 )
@@ -140,6 +153,7 @@ def row(account: Account) -> tuple[str, ...]:
         f"{account.spent_usd / each:.5f}",
         f"{account.uncached_usd / each:.5f}",
         f"{account.predecessor_usd / each:.5f}",
+        f"{account.output_usd / each:.5f}",
         f"{1 - account.spent_usd / account.uncached_usd:.1%}",
         f"{1 - account.spent_usd / account.predecessor_usd:.1%}",
     )
@@ -149,12 +163,13 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     arguments.add_argument("--sessions", type=int, nargs="*", default=[1, 100])
     options = arguments.parse_args()
+    quiet()
     shown = Table(*COLUMNS)
     with valkey() as redis_url:
         for provider in ("openai", "gemini"):
             for sessions in options.sessions:
                 shown.add_row(*row(asyncio.run(drill(redis_url, sessions=sessions, provider=provider))))
-    Console(width=160).print(shown)
+    Console(width=180).print(shown)
     return 0
 
 

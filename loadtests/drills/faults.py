@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import sys
 import uuid
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from actors.resilience.stack import most_calls
-from loadtests.drills.stage import PROVIDERS, Stage, staged, valkey
+from loadtests.drills.stage import PROVIDERS, Stage, quiet, staged, valkey
 from loadtests.provider_stub.app import Stub
 from loadtests.provider_stub.config import StubConfig
 from loadtests.provider_stub.faults import Fault, FaultPlan
@@ -83,19 +84,21 @@ class Cell:
     trouble: tuple[str, ...]
 
 
-async def drill(
-    redis_url: str, *, faults: Sequence[Fault] = tuple(Fault), steps: Sequence[str] = tuple(OPEN_BEFORE)
-) -> list[Cell]:
-    """Every cell of the table, some at a time."""
+Place = tuple[Fault, str, str]
+"""A cell's fault, providers and step."""
+
+EVERYWHERE: tuple[Place, ...] = tuple(itertools.product(Fault, PROVIDERS, OPEN_BEFORE))
+
+
+async def drill(redis_url: str, places: Sequence[Place] = EVERYWHERE) -> list[Cell]:
+    """A cell for each place, some at a time."""
     slots = asyncio.Semaphore(AT_ONCE)
 
-    async def one(fault: Fault, provider: str, step: str) -> Cell:
+    async def one(place: Place) -> Cell:
         async with slots:
-            return await _cell(redis_url, fault, provider, step)
+            return await _cell(redis_url, *place)
 
-    return await asyncio.gather(
-        *(one(fault, provider, step) for fault in faults for provider in PROVIDERS for step in steps)
-    )
+    return await asyncio.gather(*map(one, places))
 
 
 async def _cell(redis_url: str, fault: Fault, provider: str, step: str) -> Cell:
@@ -141,7 +144,7 @@ async def _reached(stage: Stage, step: str) -> Request:
     )
     if OPEN_BEFORE[step] is None:
         return opening
-    session = (await _sent(stage, opening)).raise_for_status().json()
+    session = (await _insisted(stage, opening)).raise_for_status().json()
     question = f"/api/sessions/{session['id']}/questions/{session['questions'][0]['id']}"
     for action, body, opens in (
         ("experience", {"response": "yes"}, "ASKED"),
@@ -151,7 +154,7 @@ async def _reached(stage: Stage, step: str) -> Request:
         request = Request(path=f"{question}/{action}", body=body, key=uuid.uuid4().hex, step=step)
         if OPEN_BEFORE[step] == opens:
             return request
-        (await _sent(stage, request)).raise_for_status()
+        (await _insisted(stage, request)).raise_for_status()
     raise AssertionError(step)
 
 
@@ -253,6 +256,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     arguments.add_argument("--markdown", type=Path, help="also write the table to this file")
     options = arguments.parse_args()
+    quiet()
     with valkey() as redis_url:
         cells = asyncio.run(drill(redis_url))
     shown = Table(*COLUMNS)

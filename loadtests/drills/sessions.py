@@ -16,7 +16,7 @@ import random
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from rich.table import Table
 
 from actors.grounding import ungrounded
 from loadtests.drills.faults import spent_usd, unfounded
-from loadtests.drills.stage import PROVIDERS, Stage, staged, valkey
+from loadtests.drills.stage import PROVIDERS, Stage, quiet, staged, valkey
 from loadtests.provider_stub.config import StubConfig
 from loadtests.provider_stub.faults import Fault, FaultPlan
 from state.model import Answer, Bullet, BulletKind, Claim, Document
@@ -156,21 +156,20 @@ class _Candidate:
     async def _reckon(self, path: str, cv: str) -> None:
         """What was acknowledged is in the log once, and what stands accepted may."""
         session = (await self._stage.client.get(path)).raise_for_status().json()
-        happened = Counter(await self._events(path, session["version"]))
-        wanted = Counter(self._acknowledged)
-        if any(happened[step] != count for step, count in wanted.items()):
-            self._trouble(f"{path}: acknowledged {wanted}, happened {happened}")
+        happened = standing(await self._events(path, session["version"]))
+        if wrong := missing_or_doubled(self._acknowledged, happened):
+            self._trouble(f"{path}: lost or doubled {wrong}")
             self._tally.lost += 1
         for question in session["questions"]:
             self._tally.accepted += question["step"] == "ACCEPTED"
             self._tally.best_effort += question["step"] == "BEST_EFFORT"
-            wrong = [*unfounded(question), *_invented(question, cv)]
-            self._tally.wrongly_accepted += bool(wrong)
-            if wrong:
-                self._trouble(f"{path}: {wrong}")
+            unsound = [*unfounded(question), *invented(question, cv)]
+            self._tally.wrongly_accepted += bool(unsound)
+            if unsound:
+                self._trouble(f"{path}: {unsound}")
 
     async def _events(self, path: str, version: int) -> list[tuple[str, str]]:
-        """Of the session's log: the candidate's replies, less those that were withdrawn again."""
+        """The session's whole log, by question and event."""
         found: list[tuple[str, str]] = []
         name = ""
         async with self._stage.client.stream("GET", f"{path}/events") as reply:
@@ -179,7 +178,7 @@ class _Candidate:
                     name = line.removeprefix("event: ")
                 elif line.startswith("data: ") and name != "Delta":
                     data = _json(line.removeprefix("data: "))
-                    _note(found, data.get("question_id", ""), name)
+                    found.append((data.get("question_id", ""), name))
                     if data.get("version") == version:
                         return found
         return found
@@ -188,13 +187,23 @@ class _Candidate:
         self._tally.troubles.append(what)
 
 
-def _note(found: list[tuple[str, str]], question_id: str, name: str) -> None:
-    """A withdrawal takes the question's last reply back."""
-    if name in {*EVENTS.values(), "InputsGiven", "RefinementGiven"}:
-        found.append((question_id, name))
-    elif name in {"ReplyWithdrawn", "DraftWithdrawn", "RefinementWithdrawn"}:
-        last = max(n for n, (question, _) in enumerate(found) if question == question_id)
-        del found[last]
+def standing(events: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The candidate's replies in a log, less those that were withdrawn again."""
+    found: list[tuple[str, str]] = []
+    for question_id, name in events:
+        if name in {*EVENTS.values(), "InputsGiven", "RefinementGiven"}:
+            found.append((question_id, name))
+        elif name in {"ReplyWithdrawn", "DraftWithdrawn", "RefinementWithdrawn"}:
+            del found[max(n for n, (question, _) in enumerate(found) if question == question_id)]
+    return found
+
+
+def missing_or_doubled(
+    acknowledged: Iterable[tuple[str, str]], happened: Iterable[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """What was acknowledged and did not happen as often."""
+    counted = Counter(happened)
+    return [reply for reply, count in Counter(acknowledged).items() if counted[reply] != count]
 
 
 def _json(text: str) -> dict[str, Any]:
@@ -202,7 +211,7 @@ def _json(text: str) -> dict[str, Any]:
     return parsed
 
 
-def _invented(question: Mapping[str, Any], cv: str) -> list[str]:
+def invented(question: Mapping[str, Any], cv: str) -> list[str]:
     """What an answer that stands says beyond the candidate's inputs and CV."""
     if question["answer"] is None:
         return []
@@ -226,6 +235,7 @@ def main() -> int:
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--provider", choices=list(PROVIDERS), default="both")
     options = arguments.parse_args()
+    quiet()
     with valkey() as redis_url:
         tally = asyncio.run(
             drill(

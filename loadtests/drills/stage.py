@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -10,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import structlog
 from pydantic import SecretStr
 
+import actors.providers.gemini
+import actors.providers.openai  # noqa: F401
 from actors.resilience.stack import Resilience
 from loadtests.drills.service import serving
 from loadtests.provider_stub.app import Stub
@@ -36,7 +40,10 @@ QUICK: Mapping[str, Any] = {
     "trip_pause_s": 0.2,
     "trip_longest_pause_s": 0.2,
 }
-"""The policies' times at a thirtieth of the usual: the numbers of attempts stay as they are."""
+"""The policies' times at a thirtieth of the usual: the numbers of attempts stay as they are.
+
+The SDKs are imported above, because an import of seconds in the one loop of a drill would be late for all.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +58,12 @@ class Stage:
 
     async def records(self, session_id: str) -> tuple[CallRecord, ...]:
         return await self.ledger.calls("local", session_id)
+
+
+def quiet() -> None:
+    """No line for each refusal: a drill provokes thousands, and counts them."""
+    logging.disable(logging.WARNING)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
 
 
 @contextmanager

@@ -26,7 +26,8 @@ README = (ROOT / "README.md").read_text()
 def test_nothing_below_serve_app_and_no_route_loads_ray() -> None:
     code = (
         "import sys, state.session_actor, actors.generator, actors.evaluator, actors.retriever, "
-        "actors.offline.provider, actors.openai_llm, serve_app.http.app; sys.exit('ray' in sys.modules)"
+        "actors.offline.provider, actors.prompted, actors.resilience.stack, actors.providers.openai, "
+        "actors.providers.gemini, actors.judging.measurement, serve_app.http.app; sys.exit('ray' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

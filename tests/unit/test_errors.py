@@ -31,10 +31,10 @@ def test_every_error_that_is_raised_has_a_status_and_a_title() -> None:
     assert set(KINDS) - ABSTRACT == set(PROBLEMS)
 
 
-def test_retryable_errors_are_409_or_503_and_faults_of_ours_are_5xx() -> None:
+def test_what_may_be_tried_again_is_a_429_or_a_502_or_503_and_faults_of_ours_are_5xx() -> None:
     for kind, (status, _) in PROBLEMS.items():
         if issubclass(kind, errors.RetryLater):
-            assert status == 503
+            assert status in {429, 502, 503}
         elif issubclass(kind, errors.Broken):
             assert status >= 500
         else:
