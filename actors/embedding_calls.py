@@ -9,14 +9,15 @@ import numpy as np
 from actors.embeddings import Vectors, at_unit_length
 from actors.providers.port import ProviderError
 from state.errors import Broken, WorkUnavailable
+from state.messages import Origin
 from state.spending import Usage
 
 MAX_TEXT_BYTES = 8_000
 """Of a longer text the beginning is embedded. A token has at least a byte, so this is within OpenAI's 8,192
 tokens for certain; Gemini cuts texts at 2,048 tokens by itself, which is where most of these bytes end."""
 
-Spent = Callable[[str, Usage], None]
-"""Told of each call's usage, and the 'provider:model' that it is priced by."""
+Spent = Callable[[Origin, str, str, Usage], None]
+"""Told of each call: on whose behalf, its provider and model as genai-prices names them, its usage."""
 
 
 async def embedded(

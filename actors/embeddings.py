@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from state.messages import NOBODY, Origin
+
 Vectors = NDArray[np.float32]
 """Shape (texts, dimension). A row has length 1, so that a dot product is the cosine similarity; that of a
 text without a token is all zeros, near to nothing."""
@@ -46,8 +48,8 @@ class TextEmbedder(EmbeddingModel, Protocol):
 class Embedder(EmbeddingModel, Protocol):
     """Turns texts into vectors, wherever that is done."""
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
-        """A row for each text, in their order. Raises `WorkUnavailable`."""
+    async def embed(self, texts: Sequence[str], origin: Origin = NOBODY) -> Vectors:
+        """A row for each text, in their order, on behalf of `origin`. Raises `WorkUnavailable`."""
         ...
 
     async def aclose(self) -> None:
@@ -66,7 +68,7 @@ class LocalEmbedder:
         self.dimension = embedder.dimension
         self.floor = embedder.floor
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str], origin: Origin = NOBODY) -> Vectors:
         if self._loaded and sum(map(len, texts)) < LARGE:
             return self._embedder.embed(texts)
         vectors = await asyncio.to_thread(self._embedder.embed, texts)

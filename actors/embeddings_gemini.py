@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import TypeAdapter
 
@@ -11,6 +12,7 @@ from actors.embedding_calls import MAX_TEXT_BYTES, Spent, embedded, matrix
 from actors.embeddings import Vectors
 from actors.providers.gemini_http import WIRE, GeminiConnection, resource
 from actors.providers.port import Fault, ProviderError
+from state.messages import NOBODY, Origin
 from state.spending import Usage
 
 MAX_TEXTS = 100
@@ -47,20 +49,20 @@ class GeminiEmbedder:
         self.dimension = dimension
         self.floor = floor
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str], origin: Origin = NOBODY) -> Vectors:
         """Raises `WorkUnavailable`, and `Broken` where the model has another dimension."""
         return await embedded(
             texts,
             dimension=self.dimension,
             most_texts=MAX_TEXTS,
             most_bytes=MAX_TEXTS * MAX_TEXT_BYTES,
-            ask=self._ask,
+            ask=partial(self._ask, origin),
         )
 
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    async def _ask(self, texts: list[str]) -> Vectors:
+    async def _ask(self, origin: Origin, texts: list[str]) -> Vectors:
         named = resource(self._model)
         shared = {"model": named, "taskType": TASK, "outputDimensionality": self.dimension}
         requests = [{**shared, "content": {"parts": [{"text": text}]}} for text in texts]
@@ -72,7 +74,7 @@ class GeminiEmbedder:
             raise ProviderError(Fault.GARBLED, provider=self._http.provider, model=self._model) from None
         if self._spent is not None:
             tokens = reply.usage_metadata.prompt_token_count if reply.usage_metadata else 0
-            self._spent(f"{self._http.provider}:{self._model}", Usage(input_tokens=tokens))
+            self._spent(origin, self._http.provider, self._model, Usage(input_tokens=tokens))
         return rows
 
 

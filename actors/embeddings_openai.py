@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -14,6 +15,7 @@ from actors.embedding_calls import Spent, embedded, matrix
 from actors.embeddings import Vectors
 from actors.providers.openai_http import OpenAIConnection
 from actors.providers.port import Fault, ProviderError
+from state.messages import NOBODY, Origin
 from state.spending import Usage
 
 PATH = "/embeddings"
@@ -53,16 +55,16 @@ class OpenAIEmbedder:
         self.dimension = dimension
         self.floor = floor
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str], origin: Origin = NOBODY) -> Vectors:
         """Raises `WorkUnavailable`, and `Broken` where the model has another dimension."""
         return await embedded(
-            texts, dimension=self.dimension, most_texts=MAX_TEXTS, most_bytes=MAX_BYTES, ask=self._ask
+            texts, dimension=self.dimension, most_texts=MAX_TEXTS, most_bytes=MAX_BYTES, ask=partial(self._ask, origin)
         )
 
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    async def _ask(self, texts: list[str]) -> Vectors:
+    async def _ask(self, origin: Origin, texts: list[str]) -> Vectors:
         body: dict[str, object] = {"model": self._model, "input": texts, "encoding_format": "base64"}
         if self._http.is_openai:
             body["dimensions"] = self.dimension
@@ -75,7 +77,7 @@ class OpenAIEmbedder:
             raise ProviderError(Fault.GARBLED, provider=self._http.provider, model=self._model) from None
         if self._spent is not None:
             tokens = reply.usage.prompt_tokens if reply.usage else 0
-            self._spent(f"{self._http.provider}:{reply.model or self._model}", Usage(input_tokens=tokens))
+            self._spent(origin, self._http.provider, reply.model or self._model, Usage(input_tokens=tokens))
         return rows
 
 

@@ -15,12 +15,14 @@ from actors.embeddings import Embedder
 from actors.ranking import Match, choose
 from actors.vectors import Collection, Hit, Payload, Point, Query, VectorStore
 from state.errors import WorkUnavailable
-from state.messages import FindResources, FindSimilar, Owner
+from state.messages import FindResources, FindSimilar, Origin, Owner
 from state.model import Document, Experience, Gap, Question, RankedResource
 
 NAMESPACE = UUID("5b0f6d0e-8a55-4c0b-9d0c-6f1f0a5c7e21")
 """Of the ids of points: the same resource, the same answer is the same point in every process."""
 OWNERSHIP = ("tenant", "user", "session_id")
+INDEXING = Origin(tenant="askwell")
+"""On whose behalf the catalogue is embedded: the service's own."""
 EXPERIENCE_WORDS = 4
 """A CV line of fewer words is a heading, a name or a date, and tells of no experience."""
 
@@ -46,7 +48,7 @@ class Retriever:
     async def find_resources(self, request: FindResources) -> tuple[RankedResource, ...]:
         """At most `request.limit` resources near the need, best first; see `actors.ranking`."""
         need = ", ".join((request.need, *request.skills))
-        vector = (await self._embedder.embed([need]))[0]
+        vector = (await self._embedder.embed([need], request.origin))[0]
         everything = Query(vector=vector, limit=len(self._catalogue.resources))
         async with self._ready_store() as store:
             hits = (await store.search(self._resources, [everything]))[0]
@@ -75,7 +77,7 @@ class Retriever:
         answer = question.draft or question.answer
         if answer is None:
             return
-        vector = (await self._embedder.embed([f"{gap.title}. {answer.text}"]))[0]
+        vector = (await self._embedder.embed([f"{gap.title}. {answer.text}"], owner.origin))[0]
         names = (owner.tenant, owner.session_id, question.id)
         payload = {
             "tenant": owner.tenant,
@@ -100,7 +102,7 @@ class Retriever:
 
     async def _similar(self, texts: Sequence[str], request: FindSimilar) -> list[tuple[Experience, ...]]:
         lines = _experience_lines(request.cv)
-        vectors = await self._embedder.embed([*texts, *(line for _, line in lines)])
+        vectors = await self._embedder.embed([*texts, *(line for _, line in lines)], request.owner.origin)
         needs, told = vectors[: len(texts)], vectors[len(texts) :]
         match = _owned_by(request.owner)
         queries = [Query(vector=need, limit=request.limit, match=match) for need in needs]
@@ -128,7 +130,7 @@ class Retriever:
             await self._store.ensure(self._resources)
             resources = self._catalogue.resources
             if await self._store.count(self._resources, {}) < len(resources):
-                vectors = await self._embedder.embed([resource_text(resource) for resource in resources])
+                vectors = await self._embedder.embed([resource_text(resource) for resource in resources], INDEXING)
                 points = [
                     Point(id=_point_id("resource", resource.id), vector=vector, payload={"id": resource.id})
                     for resource, vector in zip(resources, vectors, strict=True)

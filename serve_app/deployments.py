@@ -80,7 +80,7 @@ class RetrieverReplica(Retriever):
         configure_logs()
         super().__init__(
             store=wiring.qdrant(settings) or RemoteVectorStore(),
-            embedder=wiring.embedder(settings),
+            embedder=wiring.embedder(settings, wiring.embedding_ledger(settings)),
             catalogue=wiring.catalogue(),
         )
 

@@ -19,6 +19,7 @@ from actors.offline.lexicon import Lexicon
 from actors.offline.provider import OfflineLLM
 from actors.prompted import PromptedLLM
 from actors.providers.port import Provider
+from actors.resilience.bookkeeping import Bookkeeping
 from actors.resilience.flights_redis import RedisFlights
 from actors.resilience.stack import Resilience, stacked
 from actors.resilience.target import Target
@@ -28,7 +29,9 @@ from serve_app.settings import Settings
 from serve_app.targets import speaks_as_openai, targets
 from state.errors import InvalidField
 from state.ledger import RedisLedger
-from state.prices import prices_from
+from state.messages import Origin
+from state.prices import Prices, prices_from
+from state.spending import CallRecord, CallStatus, Ledger, Usage
 from state.store import connect as connect_redis
 
 
@@ -111,8 +114,9 @@ def offline_llm() -> OfflineLLM:
     return OfflineLLM(lexicon=Lexicon.shipped(), embedder=offline_embedder())
 
 
-def embedder(settings: Settings) -> Embedder:
-    """Whoever turns the retriever's texts into vectors."""
+def embedder(settings: Settings, ledger: Ledger | None = None) -> Embedder:
+    """Whoever turns the retriever's texts into vectors. What that costs is recorded where a ledger is given."""
+    spent = None if ledger is None else EmbeddingRecords(ledger, prices_from(settings.prices)).add
     if settings.embeddings == "openai":
         from actors.embeddings_openai import OpenAIEmbedder  # noqa: PLC0415 - as in _adapter
 
@@ -120,12 +124,44 @@ def embedder(settings: Settings) -> Embedder:
             api_key=_key(settings.openai_api_key),
             base_url=settings.openai_base_url,
             is_openai=speaks_as_openai(settings),
+            spent=spent,
         )
     if settings.embeddings == "gemini":
         from actors.embeddings_gemini import GeminiEmbedder  # noqa: PLC0415 - as in _adapter
 
-        return GeminiEmbedder(api_key=_key(settings.gemini_api_key), base_url=settings.gemini_base_url)
+        return GeminiEmbedder(
+            api_key=_key(settings.gemini_api_key),
+            base_url=settings.gemini_base_url,
+            spent=spent,
+        )
     return LocalEmbedder(offline_embedder())
+
+
+class EmbeddingRecords:
+    """Records what embeddings cost, behind the back of whoever asked for them."""
+
+    def __init__(self, ledger: Ledger, prices: Prices) -> None:
+        self._ledger = ledger
+        self._prices = prices
+        self._books = Bookkeeping(event="call_not_recorded", patience_s=0.0)
+
+    def add(self, origin: Origin, provider: str, model: str, usage: Usage) -> None:
+        record = CallRecord(
+            at_ms=now_ms(),
+            tenant=origin.tenant,
+            session_id=origin.session_id,
+            operation="embed",
+            prompt="",
+            provider=provider,
+            model=model,
+            status=CallStatus.ANSWERED,
+            fault="",
+            usage=usage,
+            cost_usd=self._prices.price(provider, model, usage),
+            legacy_input_tokens=0,
+            latency_ms=0.0,
+        )
+        self._books.begin(self._ledger.record(record))
 
 
 @cache
@@ -139,6 +175,11 @@ def offline_embedder() -> WordLlamaEmbedder:
 @cache
 def catalogue() -> Catalogue:
     return load_catalogue()
+
+
+def embedding_ledger(settings: Settings) -> Ledger | None:
+    """None where embeddings cost nothing."""
+    return None if settings.embeddings == "offline" else RedisLedger(redis(settings))
 
 
 def redis(settings: Settings) -> Redis:

@@ -202,6 +202,11 @@ class Owner:
     user: str
     session_id: str
 
+    @property
+    def origin(self) -> Origin:
+        """Who pays for what is done with the experiences."""
+        return Origin(tenant=self.tenant, session_id=self.session_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindSimilar:
@@ -224,6 +229,7 @@ class FindResources:
     limit: Annotated[int, Field(ge=1, le=5)] = 5
     difficulty: Difficulty = Difficulty.BEGINNER
     types: tuple[ResourceType, ...] = ()
+    origin: Origin = NOBODY
 
 
 class Generator(Protocol):

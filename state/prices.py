@@ -129,8 +129,10 @@ def _listed(provider: str, model: str, usage: Usage, at_ms: int | None) -> Decim
     except LookupError:
         return None
     rates = found.model_price
-    if found.provider.id != provider or rates.input_mtok is None or rates.output_mtok is None:
+    if found.provider.id != provider or rates.input_mtok is None:
         return None
+    if rates.output_mtok is None and usage.output_tokens:
+        return None  # an embedding model has no output, and no price for one
     return found.total_price
 
 

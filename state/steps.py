@@ -87,7 +87,9 @@ class StepWork:
         async with self._deadline():
             match command:
                 case QuestionCommand.FIND_RESOURCES:
-                    need = FindResources(need=f"{gap.title}. {gap.job_asks}", skills=gap.skills)
+                    need = FindResources(
+                        need=f"{gap.title}. {gap.job_asks}", skills=gap.skills, origin=_origin(session)
+                    )
                     return ResourcesFound(resources=await self._retriever.find_resources(need))
                 case QuestionCommand.WRITE_PROMPTS:
                     return PromptsWritten(prompts=await self._deepen(session, question, gap, heard))

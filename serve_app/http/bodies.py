@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from state.events import InputsGiven, QuestionEvent, RefinementGiven, SaidNo, SaidYes, WillLearn
-from state.messages import FindResources
+from state.messages import FindResources, Origin
 from state.model import Addressability, Difficulty, Document, Gap, InputValue, Priority, ResourceType
 from state.plans import Progress
 
@@ -175,10 +175,11 @@ class SearchBody(Body):
     difficulty: Difficulty = Difficulty.BEGINNER
     types: Annotated[list[ResourceType], Field(max_length=3)] = []
 
-    @property
-    def search(self) -> FindResources:
+    def search(self, tenant: str) -> FindResources:
+        """The search it asks for, on the tenant's behalf."""
         given = self.model_dump(include={"need", "budget_days", "limit", "difficulty"})
-        return FindResources(skills=tuple(self.skills), types=tuple(self.types), **given)
+        origin = Origin(tenant=tenant)
+        return FindResources(skills=tuple(self.skills), types=tuple(self.types), origin=origin, **given)
 
 
 class PlanBody(Body):

@@ -14,7 +14,7 @@ from serve_app.http.tenants import Askwell, Key, Tenant
 from serve_app.http.views import PlansView, PlanView, ResourcesView
 from state.calls import derived_id
 from state.errors import KeyReused, NotFound, StepNotOpen, StillRunning, WorkUnavailable
-from state.messages import FindResources
+from state.messages import FindResources, Origin
 from state.model import RankedResource
 from state.plans import Plan, lay_out
 
@@ -31,7 +31,7 @@ async def search_resources(
     """At most five resources near the need, each within the budget of days, best first."""
 
     async def work() -> bytes:
-        found = await askwell.retriever.find_resources(body.search)
+        found = await askwell.retriever.find_resources(body.search(tenant))
         return ResourcesView(resources=list(found)).model_dump_json().encode()
 
     reply = await askwell.calls.once(tenant, key, fingerprint(request, body), work)
@@ -95,5 +95,7 @@ async def _wanted(askwell: Service, tenant: str, body: PlanBody) -> tuple[str, s
         question = session.require(body.question_id)
         return session.user, session.gap(question.gap_id).title, question.resources
     need = body.need or ""
-    search = FindResources(need=need, budget_days=body.budget_days, difficulty=body.difficulty)
+    search = FindResources(
+        need=need, budget_days=body.budget_days, difficulty=body.difficulty, origin=Origin(tenant=tenant)
+    )
     return body.user, need, await askwell.retriever.find_resources(search)

@@ -22,7 +22,7 @@ from actors.embeddings_openai import OpenAIEmbedder
 from actors.retriever import Retriever
 from actors.vectors import Collection, MemoryVectorStore
 from state.errors import Broken, WorkUnavailable
-from state.messages import FindResources
+from state.messages import NOBODY, FindResources, Origin
 from state.spending import Usage
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
@@ -114,11 +114,14 @@ class Made:
     wire: Wire
     server: ScriptedServer
     spent: list[tuple[str, Usage]] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
     embedders: list[Embedder] = field(default_factory=list)
 
     def __call__(self, **options: Any) -> Embedder:
         made = self.wire.embedder(
-            self.server.url, spent=lambda model, usage: self.spent.append((model, usage)), **options
+            self.server.url,
+            spent=lambda origin, provider, model, usage: self.spent.append((f"{provider}:{model}", usage)),
+            **options,
         )
         self.embedders.append(made)
         return made
@@ -342,7 +345,7 @@ class Fixed:
     dimension: int = 8
     floor: float = 0.5
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str], origin: Origin = NOBODY) -> Vectors:
         return np.eye(self.dimension, dtype=np.float32)[[self.towards(text) % self.dimension for text in texts]]
 
     async def aclose(self) -> None:

@@ -13,7 +13,7 @@ from actors.embeddings import Vectors, WordLlamaEmbedder
 from actors.retriever import Retriever
 from actors.vectors import Collection, Hit, MemoryVectorStore, Payload, Point, Query
 from state.errors import WorkUnavailable
-from state.messages import FindResources, FindSimilar, Owner
+from state.messages import NOBODY, FindResources, FindSimilar, Origin, Owner
 from state.model import (
     Addressability,
     Answer,
@@ -96,7 +96,7 @@ class CountingEmbedder:
     floor: float = MODEL.floor
     calls: list[int] = field(default_factory=list)
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str], origin: Origin = NOBODY) -> Vectors:
         self.calls.append(len(texts))
         return MODEL.embed(texts)
 
