@@ -46,6 +46,10 @@ class Evaluator:
     async def ready(self) -> None:
         """Returns once the replica runs and has its provider."""
 
+    async def aclose(self) -> None:
+        """Give the provider's connections back, once what it has to record is recorded."""
+        await self._llm.aclose()
+
     async def _judged_twice(self, request: EvaluateAnswer, teller: Teller | None) -> tuple[Evaluation, Evaluation]:
         """Both passes at once; `teller` hears the first. Raises what the pass that failed first raised."""
         try:

@@ -30,9 +30,7 @@ CHARACTERS_PER_TOKEN_LIKELY = 4.4
 class ModelFacts:
     """A family of models, named by how their names begin.
 
-    `cache_minimum_tokens` is the shortest prefix that is cached, None where none is. `cache_step_tokens` is
-    what cached lengths are rounded down to, None where the provider does not round or does not say.
-    `schema_in_prefix` tells whether the reply's schema is the beginning of what is cached, `breakpoints`
+    `cache_minimum_tokens` is the shortest prefix that is cached, None where none is. `schema_in_prefix` tells whether the reply's schema is the beginning of what is cached, `breakpoints`
     whether a shorter prefix is found only where a call marked its end.
     `sources` says of every fact where it comes from.
     """
@@ -40,7 +38,6 @@ class ModelFacts:
     family: str
     provider: str
     cache_minimum_tokens: Annotated[int, Field(ge=1)] | None
-    cache_step_tokens: Annotated[int, Field(ge=1)] | None
     schema_in_prefix: bool
     breakpoints: bool
     sources: Mapping[str, str]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from dataclasses import replace
 
 from actors.llm import Completion, R, Request, Written
@@ -9,17 +11,18 @@ from actors.prompts import Rendered, parsed, rendered, repair
 from actors.providers.port import Call, Fault, Provider, ProviderError, Reply
 from state.costs import FURTHER
 from state.errors import AskwellError, BrokenReply, StepTimedOut, WorkUnavailable
-from state.messages import EvaluateAnswer, RefineAnswer, WriteAnswer
+from state.messages import EvaluateAnswer, RefineAnswer, WriteAnswer, WriteQuestion
 
 UNUSABLE = frozenset({Fault.DECLINED, Fault.CUT_OFF, Fault.GARBLED})
 """Faults of a reply that came."""
 
 
 class PromptedLLM:
-    """Implements `actors.llm.LLM`."""
+    """Implements `actors.llm.LLM`. A completion, its repair included, takes at most `deadline_s`."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, *, deadline_s: float) -> None:
         self._provider = provider
+        self._deadline_s = deadline_s
 
     async def complete(self, request: Request, result: type[R], heard: Written | None = None) -> Completion[R]:
         """One reply that has the promised shape; a reply without it is asked for once more, with the error.
@@ -28,7 +31,7 @@ class PromptedLLM:
         time after which a provider wishes to be asked again.
         """
         prompt = rendered(request)
-        call = _call(prompt, request, heard)
+        call = _call(prompt, request, heard, deadline=self._deadline(request))
         reply = await self._reply(call)
         try:
             return _completion(parsed(result, reply.text), reply)
@@ -43,6 +46,11 @@ class PromptedLLM:
     async def aclose(self) -> None:
         await self._provider.aclose()
 
+    def _deadline(self, request: Request) -> float:
+        """On the event loop's clock; a question of a batch may have less time than other requests."""
+        seconds = min(self._deadline_s, request.deadline_s if isinstance(request, WriteQuestion) else math.inf)
+        return asyncio.get_running_loop().time() + seconds
+
     async def _reply(self, call: Call) -> Reply:
         try:
             return await self._provider.call(call)
@@ -50,7 +58,7 @@ class PromptedLLM:
             raise _refused(error) from None
 
 
-def _call(prompt: Rendered, request: Request, heard: Written | None) -> Call:
+def _call(prompt: Rendered, request: Request, heard: Written | None, *, deadline: float) -> Call:
     flags = request.origin.flags
     return Call(
         operation=prompt.operation,
@@ -64,6 +72,7 @@ def _call(prompt: Rendered, request: Request, heard: Written | None) -> Call:
         origin=request.origin,
         variant="experimental" if flags.get("experimental_llm_model") else "usual",
         legacy_input_tokens=prompt.legacy_input_tokens,
+        deadline=deadline,
         heard=heard,
     )
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic_core import from_json
 
+from actors.prompts.markup import seen
 from state.messages import Delta, Heard
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ class Teller:
         except ValueError:
             return  # not JSON: whoever reads the whole reply says so
         for field, text in _texts(partial, self._shown.fields):
-            self._tell(field, text)
+            self._tell(field, seen(text, " "))
 
     def _begin(self) -> None:
         self._json = ""
@@ -79,6 +80,23 @@ class Teller:
             return
         self._told[field] = text
         self._heard(Delta(operation=self._operation, field=field, text=text[len(told) :]))
+
+
+class Retold:
+    """Passes deltas on; `begin` takes back all that was told, because the work begins anew."""
+
+    def __init__(self, heard: Heard) -> None:
+        self._heard = heard
+        self._operations: set[str] = set()
+
+    def __call__(self, delta: Delta) -> None:
+        self._operations.add(delta.operation)
+        self._heard(delta)
+
+    def begin(self) -> None:
+        for operation in sorted(self._operations):
+            self._heard(Delta(operation=operation))
+        self._operations.clear()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

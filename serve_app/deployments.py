@@ -58,6 +58,10 @@ class GeneratorReplica(Generator):
         configure_logs()
         super().__init__(llm=wiring.llm(settings), plain=wiring.offline_llm())
 
+    async def __del__(self) -> None:
+        """Awaited by Serve when the replica is shut down: records under way are written first."""
+        await self.aclose()
+
     async def streamed(self, method: str, request: Any) -> AsyncIterator[Any]:
         """A method's result, and before it what is heard of it as it is written."""
         async for told in streamed(partial(getattr(self, method), request)):
@@ -68,6 +72,10 @@ class EvaluatorReplica(Evaluator):
     def __init__(self, settings: Settings) -> None:
         configure_logs()
         super().__init__(llm=wiring.llm(settings))
+
+    async def __del__(self) -> None:
+        """As `GeneratorReplica.__del__`."""
+        await self.aclose()
 
     async def streamed(self, method: str, request: Any) -> AsyncIterator[Any]:
         """As `GeneratorReplica.streamed`."""

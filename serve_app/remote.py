@@ -18,7 +18,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
-from actors.telling import Told
+from actors.telling import Retold, Told
 from actors.vectors import Collection, Hit, Point, Query
 from serve_app.pools import EVALUATOR, GENERATOR, RETRIEVER
 from state.errors import AskwellError, Broken, Fenced, Overloaded, WorkUnavailable
@@ -70,14 +70,17 @@ class RemotePool:
     async def call(self, method: str, *args: Any, heard: Heard | None = None) -> Any:
         """Deliver one call; once more, to another replica, where one died with it in hand.
 
-        `heard`, where given, is told the result as it is written, by way of the replica's `streamed`.
+        `heard`, where given, is told the result as it is written, by way of the replica's `streamed`; what a
+        replica told before it died is taken back.
         """
+        hearing = Retold(heard) if heard else None
         for delivery in range(1, POOL_DELIVERIES + 1):
             try:
                 if self._handle is None:
                     self._handle = serve.get_deployment_handle(self._name, self._app)
-                if heard is not None:
-                    return await _listened(self._handle, method, args, heard)
+                if hearing is not None:
+                    hearing.begin()
+                    return await _listened(self._handle, method, args, hearing)
                 return await _unless_cancelled(getattr(self._handle, method).remote(*args))
             except RayTaskError as error:
                 raise _cause(error) from None

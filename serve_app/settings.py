@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from state.errors import InvalidField
 from state.flags import DEFAULT_ROLLOUTS
+from state.prices import read_overrides
 
 _PLAIN = (
     "REDIS_URL",
@@ -188,6 +189,17 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         """Other processes have other working directories."""
+        return path.expanduser().resolve()
+
+    @field_validator("prices")
+    @classmethod
+    def _prices_can_be_read(cls, path: Path | None) -> Path | None:
+        if path is None:
+            return None
+        try:
+            read_overrides(path.expanduser().resolve())
+        except InvalidField as error:
+            raise ValueError(f"{error}") from None
         return path.expanduser().resolve()
 
     @field_validator("rollouts")

@@ -60,7 +60,7 @@ def prompted_llm(settings: Settings, store: Redis, figures: Resilience) -> Promp
         rng=Random(),  # noqa: S311 - spreads retries, guards nothing
         now_ms=now_ms,
     )
-    return PromptedLLM(provider)
+    return PromptedLLM(provider, deadline_s=figures.deadline_s)
 
 
 def resilience(settings: Settings) -> Resilience:

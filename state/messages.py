@@ -6,6 +6,7 @@ Each request names the type of its result, so that a caller who sends `FindGaps`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
@@ -79,11 +80,12 @@ class FoundGaps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteQuestion:
-    """One question about one gap."""
+    """One question about one gap, of no use after `deadline_s`."""
 
     gap: Gap
     cv: Document
     job: Document
+    deadline_s: float = math.inf
     origin: Origin = NOBODY
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from state.codec import unpack_entry
-from state.errors import Fenced, KeyReused, NotFound, SessionFull, StillRunning, StoreUnavailable
+from state.errors import Fenced, KeyReused, NotFound, SessionFull, StillRunning
 from state.events import QuestionEvent, SessionOpened
 from state.inputs import check_inputs
 from state.messages import Delta, Heard
@@ -225,9 +225,9 @@ class SessionState:
             while commands := session_pending(held.session):
                 event = await self._work.prepare(commands[0], held.session)
                 await self._sessions.commit(held, SESSION_ITSELF, event)
-        except (Fenced, StoreUnavailable):
-            raise
         except Exception:
+            if held.dropped:
+                raise
             if (unanswered(held.outcomes, SESSION_ITSELF) or "").startswith(OWN_KEY):
                 self._sessions.drop(held)
                 await self._sessions.erase(held)
@@ -244,7 +244,8 @@ class SessionState:
     async def _finish(self, held: Held, target: str) -> Question:
         """Do the question's work until it waits for the candidate or is finished.
 
-        Where the work cannot be done, the question is opened again and the error passed on.
+        Where the work cannot be done, the question is opened again and the error passed on. Where a commit
+        failed, the copy has been dropped: what is stored decides, at the next request.
         """
         question = held.session.require(target)
         try:
@@ -253,11 +254,10 @@ class SessionState:
                 session = await self._sessions.commit(held, target, event)
                 held.telling.end(target)
                 question = session.require(target)
-        except (Fenced, StoreUnavailable):
-            raise
         except Exception:
-            await self._sessions.commit(held, target, withdrawal(question))
             held.telling.end(target)
+            if not held.dropped:
+                await self._sessions.commit(held, target, withdrawal(question))
             raise
         return question
 

@@ -66,7 +66,7 @@ class StepWork:
 
     async def prepare(self, command: SessionCommand, session: Session) -> GapsFound | QuestionsAsked:
         """Work of the session itself: its gaps, then a question for each of them."""
-        async with self._deadline():
+        async with self._deadline(self._longest_s(command, session)):
             match command:
                 case SessionCommand.FIND_GAPS:
                     request = FindGaps(
@@ -107,6 +107,12 @@ class StepWork:
         async with self._deadline():
             await self._retriever.forget(_owner(session))
 
+    def _longest_s(self, command: SessionCommand, session: Session) -> float:
+        """Questions that are written one after another have their own deadlines one after another."""
+        if command is SessionCommand.WRITE_QUESTIONS and not session.flags["use_batch_generation"]:
+            return max(self._deadline_s, self._question_deadline_s * len(session.gaps))
+        return self._deadline_s
+
     async def _ask(self, session: Session) -> QuestionsAsked:
         outcome = await self._generator.write_questions(
             WriteQuestions(
@@ -118,8 +124,6 @@ class StepWork:
                 origin=_origin(session),
             )
         )
-        if session.gaps and not outcome.written:
-            raise WorkUnavailable("No question could be written.")
         return asked(session, outcome)
 
     async def _similar(self, session: Session, question: Question, gap: Gap) -> tuple[Experience, ...]:
@@ -209,9 +213,9 @@ class StepWork:
             raise
 
     @asynccontextmanager
-    async def _deadline(self) -> AsyncIterator[None]:
+    async def _deadline(self, seconds: float | None = None) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with asyncio.timeout(self._deadline_s if seconds is None else seconds):
                 yield
         except TimeoutError:
             raise StepTimedOut from None

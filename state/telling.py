@@ -37,11 +37,14 @@ class Seen:
 
 
 class Telling:
-    """The last `MAX_PIECES` pieces of work that has not ended."""
+    """The texts of work that has not ended: the last `MAX_PIECES` pieces for those who keep up, each text as
+    far as it is written for those who come."""
 
     def __init__(self) -> None:
-        self._pieces: deque[Piece] = deque(maxlen=MAX_PIECES)
+        self._pieces: deque[Piece] = deque()
+        self._texts: dict[tuple[str, str], dict[str, str]] = {}
         self._told = 0
+        self._let_go = 0
         self._watchers = 0
         self._watched_ms = -ATTENTION_MS
 
@@ -62,24 +65,31 @@ class Telling:
     def tell(self, question_id: str, delta: Delta) -> None:
         self._told += 1
         self._pieces.append(Piece(number=self._told, question_id=question_id, delta=delta))
+        if len(self._pieces) > MAX_PIECES:
+            self._let_go = self._pieces.popleft().number
+        texts = self._texts.setdefault((question_id, delta.operation), {})
+        if delta.field:
+            texts[delta.field] = texts.get(delta.field, "") + delta.text
+        else:
+            texts.clear()
 
     def end(self, question_id: str) -> None:
         """The question's work has been committed or withdrawn; the log tells now."""
-        self._pieces = deque((piece for piece in self._pieces if piece.question_id != question_id), MAX_PIECES)
+        self._pieces = deque(piece for piece in self._pieces if piece.question_id != question_id)
+        self._texts = {work: texts for work, texts in self._texts.items() if work[0] != question_id}
 
     def after(self, heard: int) -> tuple[tuple[Piece, ...], int]:
         """The pieces that a watcher has not heard, and the number to ask with next.
 
-        A watcher who has heard nothing (0) is told all that is under way, after word to forget what an
-        earlier stream may have said of it; so is one who has heard more than was told, by an earlier owner.
+        A watcher who has heard nothing (0), too little to catch up, or more than was told (by an earlier
+        owner) is told every text as far as it is written, after word to forget what was said of it before.
         """
-        heard = heard if heard <= self._told else 0
-        pieces = tuple(piece for piece in self._pieces if piece.number > heard)
-        if heard == 0:
-            under_way = dict.fromkeys((piece.question_id, piece.delta.operation) for piece in pieces)
-            anew = (
-                Piece(number=0, question_id=question_id, delta=Delta(operation=operation))
-                for question_id, operation in under_way
-            )
-            pieces = (*anew, *pieces)
-        return pieces, self._told
+        if self._let_go <= heard <= self._told and heard:
+            return tuple(piece for piece in self._pieces if piece.number > heard), self._told
+        return tuple(self._so_far()), self._told
+
+    def _so_far(self) -> Iterator[Piece]:
+        for (question_id, operation), texts in self._texts.items():
+            deltas = [Delta(operation=operation, field=field, text=text) for field, text in texts.items()]
+            for delta in (Delta(operation=operation), *deltas):
+                yield Piece(number=self._told, question_id=question_id, delta=delta)

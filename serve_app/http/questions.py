@@ -9,7 +9,7 @@ from serve_app.http.idempotency import fingerprint
 from serve_app.http.problems import documented
 from serve_app.http.tenants import Askwell, Key, Tenant
 from serve_app.http.views import BatchView
-from state.errors import KeyReused, StillRunning, WorkUnavailable
+from state.errors import BrokenReply, BudgetSpent, KeyReused, StepTimedOut, StillRunning, WorkUnavailable
 from state.flags import assign
 from state.messages import Origin, WriteQuestions
 
@@ -20,13 +20,14 @@ router = APIRouter(prefix="/api/questions", tags=["questions"])
     "/batch",
     operation_id="writeQuestions",
     response_model=BatchView,
-    responses=documented(StillRunning, KeyReused, WorkUnavailable),
+    responses=documented(StillRunning, KeyReused, WorkUnavailable, StepTimedOut, BrokenReply, BudgetSpent),
 )
 async def write_questions(
     request: Request, body: BatchBody, askwell: Askwell, tenant: Tenant, key: Key = None
 ) -> Response:
     """A question for each gap, all at once, highest priority first; one that fails holds up no other."""
     gaps = tuple(gap.gap(n) for n, gap in enumerate(body.gaps, 1))
+    flags = assign(tenant, askwell.settings.flag_rollouts)
 
     async def work() -> bytes:
         outcome = await askwell.generator.write_questions(
@@ -35,11 +36,10 @@ async def write_questions(
                 cv=document(body.cv),
                 job=document(body.job),
                 deadline_s=askwell.settings.question_deadline_s,
-                origin=Origin(tenant=tenant, flags=assign(tenant, askwell.settings.flag_rollouts)),
+                concurrently=flags["use_batch_generation"],
+                origin=Origin(tenant=tenant, flags=flags),
             )
         )
-        if not outcome.written:
-            raise WorkUnavailable("No question could be written.")
         return BatchView.of(gaps, outcome).model_dump_json().encode()
 
     reply = await askwell.calls.once(tenant, key, fingerprint(request, body), work)

@@ -13,7 +13,9 @@ from actors.evaluator import Evaluator
 from actors.generator import Generator
 from state.codec import pack_session
 from state.errors import (
+    AskwellError,
     BrokenReply,
+    BudgetSpent,
     Fenced,
     InvalidField,
     KeyReused,
@@ -388,6 +390,26 @@ async def test_the_log_folded_is_the_stored_state_byte_for_byte(shard: Shard) ->
     stored = await shard.store.read("s1")
     assert stored is not None
     assert pack_session(folded)[0] == stored.state
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable(), WorkUnavailable(), BudgetSpent(), BrokenReply()])
+async def test_whatever_error_a_pool_has_the_question_is_open_again(shard: Shard, error: AskwellError) -> None:
+    actor = shard.actor()
+    await actor.create(OPENING)
+    shard.generator.fail = failing("write_prompts", error)
+    with pytest.raises(type(error)):
+        await actor.reply(reply("yes", SaidYes()))
+    assert (await actor.read("acme", "s1")).questions[0].step is Step.ASKED
+    shard.generator.fail = lambda _: None
+    assert (await actor.reply(reply("yes", SaidYes()))).step is Step.PROMPTED
+
+
+async def test_a_session_without_a_key_whose_gaps_a_pool_cannot_find_leaves_nothing(shard: Shard, redis: Redis) -> None:
+    shard.generator.fail = failing("find_gaps", StoreUnavailable())
+    opening = replace(OPENING, caller=caller(f"{OWN_KEY}1"))
+    with pytest.raises(StoreUnavailable):
+        await shard.actor().create(opening)
+    assert await redis.keys("*") == []
 
 
 async def test_a_watcher_hears_a_text_while_it_is_written_and_its_step_once_it_is_committed(shard: Shard) -> None:

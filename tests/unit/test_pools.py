@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import pytest
 
 from actors.evaluator import Evaluator
 from actors.generator import Generator
-from actors.llm import Completion, Judgement, R, Request, validated
-from state.errors import BrokenReply, WorkUnavailable
-from state.messages import EvaluateAnswer, FindGaps, FoundGaps, WriteAnswer, WritePrompts, WriteQuestions
-from state.model import Claim, CriterionName, Document, Priority, PromptType
+from actors.llm import Completion, Judgement, R, Request, Written, validated
+from state.errors import AskwellError, BrokenReply, BudgetSpent, WorkUnavailable
+from state.messages import (
+    Delta,
+    EvaluateAnswer,
+    FindGaps,
+    FoundGaps,
+    RefineAnswer,
+    WriteAnswer,
+    WritePrompts,
+    WriteQuestions,
+)
+from state.model import Answer, Claim, CriterionName, Document, Priority, PromptType
 from state.workflow import total
+from tests import virtual_time
 from tests.fakes import INPUTS, PROMPTS, CountingLLM, a_gap, an_answer, an_evaluation
 
 CV = Document(text="Ada\nDjango at Northgate")
@@ -27,7 +38,7 @@ class Scripted(CountingLLM):
 
     reply: object = None
 
-    async def complete(self, request: Request, result: type[R]) -> Completion[R]:
+    async def complete(self, request: Request, result: type[R], heard: Written | None = None) -> Completion[R]:
         self.calls[type(request).__name__] += 1
         return Completion(result=validated(result, self.reply), by="scripted:1")
 
@@ -55,18 +66,42 @@ async def test_all_gaps_of_a_batch_are_asked_at_once_unless_told_otherwise() -> 
     class Gauge(CountingLLM):
         now = most = 0
 
-        async def complete(self, request: Request, result: type[R]) -> Completion[R]:
+        async def complete(self, request: Request, result: type[R], heard: Written | None = None) -> Completion[R]:
             self.now += 1
             self.most = max(self.most, self.now)
             await asyncio.sleep(0)
             self.now -= 1
-            return await super().complete(request, result)
+            return await super().complete(request, result, heard)
 
     for concurrently, most in ((True, 10), (False, 1)):
         llm = Gauge()
         titles = [f"Skill {n}" for n in range(10)]
         await Generator(llm=llm, plain=llm).write_questions(batch(*titles, concurrently=concurrently))
         assert llm.most == most
+
+
+def test_one_after_another_each_question_has_its_whole_time() -> None:
+    class Slow(CountingLLM):
+        async def complete(self, request: Request, result: type[R], heard: Written | None = None) -> Completion[R]:
+            await asyncio.sleep(2.5)
+            return await super().complete(request, result, heard)
+
+    llm = Slow()
+    titles = [f"Skill {n}" for n in range(10)]
+    asking = Generator(llm=llm, plain=llm).write_questions(batch(*titles, deadline_s=20.0, concurrently=False))
+    assert len(virtual_time.run(asking).written) == 10
+
+
+async def test_where_no_question_can_be_written_the_soonest_way_back_is_told() -> None:
+    waits = iter((3600.0, 10.0, 60.0))
+
+    class Spent(CountingLLM):
+        async def complete(self, request: Request, result: type[R], heard: Written | None = None) -> Completion[R]:
+            raise BudgetSpent(retry_after_s=next(waits))
+
+    with pytest.raises(BudgetSpent) as refused:
+        await Generator(llm=Spent(), plain=CountingLLM()).write_questions(batch("A", "B", "C"))
+    assert refused.value.retry_after_s == 10.0
 
 
 async def test_more_gaps_than_the_limit_are_cut_after_sorting_not_before() -> None:
@@ -78,12 +113,85 @@ async def test_more_gaps_than_the_limit_are_cut_after_sorting_not_before() -> No
     assert [gap.id for gap in found.gaps] == [f"g{n}" for n in range(1, 11)]
 
 
-async def test_an_answer_that_invents_is_thrown_away_and_built_from_the_inputs_alone() -> None:
-    invented = replace(an_answer(INPUTS), title="Moved five services at Google, saving 40 percent")
-    plain = CountingLLM()
-    answer = await Generator(llm=scripted(invented), plain=plain).write_answer(WRITE)
+class Drafting(CountingLLM):
+    """Gives one draft after another, heard piece by piece; an error among them is raised."""
+
+    def __init__(self, *drafts: Answer | AskwellError) -> None:
+        super().__init__()
+        self.drafts = list(drafts)
+        self.requests: list[Request] = []
+
+    async def complete(self, request: Request, result: type[R], heard: Written | None = None) -> Completion[R]:
+        self.requests.append(request)
+        draft = self.drafts.pop(0)
+        if isinstance(draft, AskwellError):
+            raise draft
+        if heard is not None:
+            heard(json.dumps(asdict(draft)))
+        return Completion(result=validated(result, draft), by="drafting:1")
+
+
+INVENTED = replace(an_answer(INPUTS), title="Moved five services at Google, saving 40 percent")
+
+
+async def test_an_answer_that_invents_is_written_anew_with_the_refusal_as_feedback() -> None:
+    llm, plain = Drafting(INVENTED, an_answer(INPUTS)), CountingLLM()
+    answer = await Generator(llm=llm, plain=plain).write_answer(WRITE)
+    assert (answer.title, answer.by) == (INPUTS["achievement"], "drafting:1")
+    first, second = llm.requests
+    assert isinstance(first, WriteAnswer)
+    assert isinstance(second, WriteAnswer)
+    assert first.refused == ""
+    assert "Google" in second.refused
+    assert "40 percent" in second.refused
+    assert not plain.calls
+
+
+async def test_an_answer_that_invents_twice_is_built_from_the_inputs_alone() -> None:
+    llm, plain = Drafting(INVENTED, INVENTED), CountingLLM()
+    answer = await Generator(llm=llm, plain=plain).write_answer(WRITE)
     assert (answer.title, answer.by) == (INPUTS["achievement"], "counting:1")
-    assert plain.calls["WriteAnswer"] == 1
+    assert (len(llm.requests), plain.calls["WriteAnswer"]) == (2, 1)
+
+
+async def test_where_the_second_draft_cannot_be_had_the_answer_is_built_from_the_inputs_alone() -> None:
+    plain = CountingLLM()
+    answer = await Generator(llm=Drafting(INVENTED, WorkUnavailable()), plain=plain).write_answer(WRITE)
+    assert (answer.by, plain.calls["WriteAnswer"]) == ("counting:1", 1)
+
+
+async def test_a_refined_answer_is_held_to_the_same_rule() -> None:
+    refine = RefineAnswer(
+        gap=a_gap(),
+        question="?",
+        prompts=PROMPTS,
+        inputs=INPUTS,
+        cv=CV,
+        answer=an_answer(INPUTS),
+        evaluation=an_evaluation(4),
+    )
+    llm = Drafting(INVENTED, an_answer(INPUTS))
+    answer = await Generator(llm=llm, plain=CountingLLM()).refine_answer(refine)
+    assert (answer.title, len(llm.requests)) == (INPUTS["achievement"], 2)
+
+
+async def test_what_a_draft_invents_is_never_heard() -> None:
+    deltas: list[Delta] = []
+    llm = Drafting(INVENTED, an_answer(INPUTS))
+    await Generator(llm=llm, plain=CountingLLM()).write_answer(WRITE, deltas.append)
+    assert "title" in {delta.field for delta in deltas}
+    assert not [delta for delta in deltas if "Google" in delta.text]
+
+
+async def test_a_draft_refused_for_its_claims_is_taken_back() -> None:
+    lying = Claim(text=INPUTS["achievement"], source="cv:99", quote="")
+    draft = an_answer(INPUTS)
+    refused = replace(draft, bullets=tuple(replace(bullet, claims=(lying,)) for bullet in draft.bullets))
+    deltas: list[Delta] = []
+    await Generator(llm=Drafting(refused, draft), plain=CountingLLM()).write_answer(WRITE, deltas.append)
+    fields = [delta.field for delta in deltas]
+    assert fields.count("title") == 2
+    assert "" in fields[fields.index("title") :]
 
 
 async def test_a_claim_whose_source_does_not_exist_is_thrown_away() -> None:
@@ -143,7 +251,7 @@ async def test_three_or_seven_prompts_are_not_taken(count: int) -> None:
 
 async def test_a_provider_that_is_away_is_passed_on() -> None:
     class Away(CountingLLM):
-        async def complete(self, request: Request, result: type[R]) -> Completion[R]:
+        async def complete(self, request: Request, result: type[R], heard: Written | None = None) -> Completion[R]:
             raise WorkUnavailable(retry_after_s=3)
 
     with pytest.raises(WorkUnavailable):

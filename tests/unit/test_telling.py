@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.telling import Teller, Told, streamed
+from actors.telling import Retold, Teller, Told, streamed
 from state.errors import WorkUnavailable
 from state.messages import Delta, Heard
 from state.telling import ATTENTION_MS, MAX_PIECES, Telling
@@ -164,8 +164,38 @@ def test_a_watcher_of_an_earlier_owner_starts_over() -> None:
     assert telling.after(57) == telling.after(0)
 
 
-def test_what_is_kept_for_late_watchers_is_bounded() -> None:
+def test_who_comes_late_or_falls_behind_is_told_every_text_from_its_beginning() -> None:
     telling = Telling()
-    for _ in range(MAX_PIECES + 10):
-        telling.tell("q1", Delta(operation="write_answer", field="title", text="a"))
-    assert len(telling.after(1)[0]) == MAX_PIECES
+    for number in range(MAX_PIECES + 10):
+        telling.tell("q1", Delta(operation="write_answer", field="title", text=f"{number} "))
+    whole = "".join(f"{number} " for number in range(MAX_PIECES + 10))
+    for heard in (0, 1, 9):
+        pieces, now = telling.after(heard)
+        assert [(piece.delta.field, piece.delta.text) for piece in pieces] == [("", ""), ("title", whole)]
+        assert now == MAX_PIECES + 10
+    assert len(telling.after(10)[0]) == MAX_PIECES
+
+
+def test_what_was_taken_back_is_not_told_to_who_comes_later() -> None:
+    telling = Telling()
+    telling.tell("q1", Delta(operation="write_answer", field="title", text="first"))
+    telling.tell("q1", Delta(operation="write_answer"))
+    telling.tell("q1", Delta(operation="write_answer", field="title", text="second"))
+    assert [piece.delta.text for piece in telling.after(0)[0]] == ["", "second"]
+
+
+def test_work_delivered_again_takes_back_what_its_first_delivery_told() -> None:
+    deltas: list[Delta] = []
+    hearing = Retold(deltas.append)
+    hearing.begin()
+    hearing(Delta(operation="write_prompts", field="prompts.0.question", text="Where?"))
+    hearing.begin()
+    hearing(Delta(operation="write_prompts", field="prompts.0.question", text="Where?"))
+    assert shown(deltas) == {"prompts.0.question": "Where?"}
+    hearing.begin()
+    assert shown(deltas) == {}
+
+
+def test_characters_that_nobody_sees_are_told_as_they_are_committed() -> None:
+    reply = json.dumps({"prompts": [{"id": "context", "question": "Where\x07 did \U000e0041you?"}]})
+    assert shown(told("write_prompts", list(reply))) == {"prompts.0.question": "Where  did  you?"}
