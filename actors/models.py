@@ -30,8 +30,9 @@ CHARACTERS_PER_TOKEN_LIKELY = 4.4
 class ModelFacts:
     """A family of models, named by how their names begin.
 
-    `cache_minimum_tokens` is the shortest prefix that is cached, None where none is. `schema_in_prefix` tells whether the reply's schema is the beginning of what is cached, `breakpoints`
-    whether a shorter prefix is found only where a call marked its end.
+    `cache_minimum_tokens` is the shortest prefix that is cached, None where none is. `schema_in_prefix` tells
+    whether the reply's schema is the beginning of what is cached, `breakpoints` whether a shorter prefix is
+    found only where a call marked its end.
     `sources` says of every fact where it comes from.
     """
 

@@ -49,16 +49,23 @@ Move = Says | Fails | Exception
 
 
 class FakeProvider:
-    """Makes `moves` one after another, the last one for ever; keeps the calls and counts those under way."""
+    """Makes `moves` one after another, the last one for ever; keeps the calls and counts those under way.
 
-    def __init__(self, *moves: Move, target: Target = TARGET) -> None:
+    `thinking_tokens` it may write beside each reply.
+    """
+
+    def __init__(self, *moves: Move, target: Target = TARGET, thinking_tokens: int = 0) -> None:
         self.moves = list(moves or (Says(),))
         self._target = target
+        self._thinking_tokens = thinking_tokens
         self.calls: list[Call] = []
         self.running = 0
         self.most_running = 0
         self.cancelled = 0
         self.closed = False
+
+    def most_output_tokens(self, call: Call) -> int:
+        return call.max_output_tokens + self._thinking_tokens
 
     async def call(self, call: Call) -> Reply:
         move = self.moves.pop(0) if len(self.moves) > 1 else self.moves[0]
@@ -154,10 +161,12 @@ class FakeLedger:
 
 @dataclass
 class FakeFlights:
-    """Flights in a dictionary, shared by the stacks of a test. `away` and `slow_s` as for the ledger."""
+    """Flights in a dictionary, shared by the stacks of a test. `away` and `slow_s` as for the ledger; `claims` is
+    how many were granted."""
 
     held: dict[str, tuple[bytes, float]] = field(default_factory=dict)
     asked: int = 0
+    claims: int = 0
     away: bool = False
     slow_s: float = 0.0
 
@@ -166,6 +175,7 @@ class FakeFlights:
         if value is not None and not (anew and value.startswith(b"r")):
             return False
         self._put(digest, b"c" + owner.encode(), lease_s)
+        self.claims += 1
         return True
 
     async def renew(self, digest: str, owner: str, lease_s: float) -> bool:

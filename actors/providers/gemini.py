@@ -58,12 +58,15 @@ class GeminiProvider:
         self._thinking_budget = thinking_budget
         self._http = GeminiConnection(api_key=api_key, base_url=base_url, timeout_s=timeout_s)
 
+    def most_output_tokens(self, call: Call) -> int:
+        return call.max_output_tokens + self._thinking_room(self._model_for(call))
+
     async def call(self, call: Call) -> Reply:
-        model = self._experimental_model if call.variant == "experimental" else self._model
+        model = self._model_for(call)
         transcript = Transcript(provider=self.provider, model=model, heard=call.heard)
         if call.heard is None:
             path = f"{resource(model)}:generateContent"
-            _absorb(transcript, await self._http.read(path, self._body(call, model), model=model))
+            _absorb(transcript, await self._http.read(path, self._body(call), model=model))
         else:
             path = f"{resource(model)}:streamGenerateContent?alt=sse"
             events = EventStream()
@@ -72,7 +75,7 @@ class GeminiProvider:
                 for event in events.feed(chunk):
                     _absorb(transcript, event)
 
-            await self._http.follow(path, self._body(call, model), model=model, took=took)
+            await self._http.follow(path, self._body(call), model=model, took=took)
             for event in events.end():
                 _absorb(transcript, event)
         return transcript.reply()
@@ -80,14 +83,17 @@ class GeminiProvider:
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    def _body(self, call: Call, model: str) -> dict[str, object]:
+    def _model_for(self, call: Call) -> str:
+        return self._experimental_model if call.variant == "experimental" else self._model
+
+    def _body(self, call: Call) -> dict[str, object]:
         asked = [{"text": text} for text in (call.context, call.task) if text]
         roles = {"assistant": "model", "user": "user"}
         turns = [{"role": roles[turn.role], "parts": [{"text": turn.text}]} for turn in call.turns]
         config: dict[str, object] = {
             "responseMimeType": "application/json",
             "responseJsonSchema": call.schema,
-            "maxOutputTokens": call.max_output_tokens + self._thinking_room(model),
+            "maxOutputTokens": self.most_output_tokens(call),
         }
         if self._thinking_budget is not None:
             config["thinkingConfig"] = {"thinkingBudget": self._thinking_budget}

@@ -123,12 +123,14 @@ class _Violation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Detail:
     __pydantic_config__ = WIRE
+    reason: str = ""
     retry_delay: str = ""
     violations: tuple[_Violation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Error:
+    status: str = ""
     details: tuple[_Detail, ...] = ()
 
 
@@ -143,19 +145,28 @@ _REFUSAL = TypeAdapter(_Refusal)
 def refused(status: int, body: object, model: str, headers: Mapping[str, str]) -> ProviderError:
     """What Gemini says with a status other than success; a quota of a day does not come back in a minute."""
     try:
-        details = _REFUSAL.validate_python(body).error.details
+        error = _REFUSAL.validate_python(body).error
     except ValidationError:
-        details = ()
+        error = _Error()
+    details = error.details
     delays = [bounded(detail.retry_delay.removesuffix("s")) for detail in details]
     wishes = [wish for wish in (retry_after_s(headers), *delays) if wish is not None]
     spent = any("PerDay" in violation.quota_id for detail in details for violation in detail.violations)
+    fault = fault_of(status, quota_spent=spent)
+    if fault is Fault.UNFIT and _is_of_the_account(error):
+        fault = Fault.TURNED_DOWN
     return ProviderError(
-        fault_of(status, quota_spent=spent),
+        fault,
         provider=PROVIDER,
         model=model,
         status=status,
         retry_after_s=next(iter(wishes), None),
     )
+
+
+def _is_of_the_account(error: _Error) -> bool:
+    """Gemini answers 400 to a key that is wrong or has expired too, and to a region or an account it does not serve."""
+    return error.status == "FAILED_PRECONDITION" or any(detail.reason == "API_KEY_INVALID" for detail in error.details)
 
 
 def _failed(fault: Fault, model: str) -> ProviderError:

@@ -79,8 +79,11 @@ class OpenAIProvider:
         """The name that replies and errors carry."""
         return self._http.provider
 
+    def most_output_tokens(self, call: Call) -> int:
+        return call.max_output_tokens + _room(self._effort(self._model_for(call)))
+
     async def call(self, call: Call) -> Reply:
-        model = self._experimental_model if call.variant == "experimental" else self._model
+        model = self._model_for(call)
         transcript = Transcript(provider=self.provider, model=model, heard=call.heard)
         if call.heard is None:
             body = await self._http.read(PATH, self._body(call, model), model=model)
@@ -100,9 +103,15 @@ class OpenAIProvider:
     async def aclose(self) -> None:
         await self._http.aclose()
 
+    def _model_for(self, call: Call) -> str:
+        return self._experimental_model if call.variant == "experimental" else self._model
+
+    def _effort(self, model: str) -> str | None:
+        return self._reasoning_effort or (least_effort(model) if self._http.is_openai else None)
+
     def _body(self, call: Call, model: str) -> dict[str, object]:
         openai = self._http.is_openai
-        effort = self._reasoning_effort or (least_effort(model) if openai else None)
+        effort = self._effort(model)
         marked = openai and _has_breakpoints(model)
         stable = [("system", call.system), ("user", call.context)]
         varying = [("user", call.task), *((turn.role, turn.text) for turn in call.turns)]
@@ -116,7 +125,7 @@ class OpenAIProvider:
                 "type": "json_schema",
                 "json_schema": {"name": call.kind, "strict": True, "schema": call.schema},
             },
-            "max_completion_tokens" if openai else "max_tokens": call.max_output_tokens + _room(effort),
+            "max_completion_tokens" if openai else "max_tokens": self.most_output_tokens(call),
         }
         if effort is not None:
             body["reasoning_effort"] = effort

@@ -88,6 +88,7 @@ class Fault(StrEnum):
     QUOTA_SPENT = "quota_spent"
     FAILING = "failing"
     TURNED_DOWN = "turned_down"
+    UNFIT = "unfit"
     DECLINED = "declined"
     CUT_OFF = "cut_off"
     GARBLED = "garbled"
@@ -109,6 +110,7 @@ HANDLING: Mapping[Fault, Handling] = {
     Fault.QUOTA_SPENT: Handling(again=False, trips=True),
     Fault.FAILING: Handling(again=True, trips=True),
     Fault.TURNED_DOWN: Handling(again=False, trips=True),
+    Fault.UNFIT: Handling(again=False, trips=False),
     Fault.DECLINED: Handling(again=False, trips=False),
     Fault.CUT_OFF: Handling(again=False, trips=False),
     Fault.GARBLED: Handling(again=True, trips=True),
@@ -152,4 +154,12 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """Give back connections."""
+        ...
+
+
+class Adapter(Provider, Protocol):
+    """A provider that goes out on the wire itself."""
+
+    def most_output_tokens(self, call: Call) -> int:
+        """What the request lets the model write, its thinking included."""
         ...

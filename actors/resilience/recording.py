@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from actors.providers.port import Call, Provider, ProviderError, Reply
+from actors.providers.port import Call, Fault, Provider, ProviderError, Reply
 from actors.resilience.bookkeeping import Bookkeeping
+from actors.resilience.late import has_passed
 from actors.resilience.target import Target
 from state.spending import CallRecord, CallStatus, Ledger, Usage
 
@@ -18,8 +19,9 @@ Price = Callable[[str, str, Usage], float | None]
 class Recorded:
     """Records every call, answered, failed or given up, with its usage, its price and the time it took.
 
-    A record that cannot be kept is logged and loses no reply. Under a name of `target` stands only a call
-    that was given up; the others bring the provider's own.
+    A call cancelled at its deadline has failed, with LATE; one cancelled before that is given up. Under a name
+    of `target` stands only a call that was cancelled; the others bring the provider's own. A record that
+    cannot be kept is logged and loses no reply.
     """
 
     def __init__(
@@ -48,9 +50,11 @@ class Recorded:
             failed = record(CallStatus.FAILED, error.provider, error.model, usage=error.usage, fault=error.fault)
             await self._books.finish(self._ledger.record(failed))
             raise
-        except BaseException:
-            given_up = record(CallStatus.GIVEN_UP, self._target.provider, self._target.model_for(call))
-            self._books.begin(self._ledger.record(given_up))
+        except BaseException as error:
+            late = isinstance(error, asyncio.CancelledError) and has_passed(call.deadline)
+            status, fault = (CallStatus.FAILED, Fault.LATE) if late else (CallStatus.GIVEN_UP, "")
+            ended = record(status, self._target.provider, self._target.model_for(call), fault=fault)
+            self._books.begin(self._ledger.record(ended))
             raise
         answered = record(CallStatus.ANSWERED, reply.provider, reply.model, usage=reply.usage)
         await self._books.finish(self._ledger.record(answered))

@@ -63,7 +63,8 @@ class SingleFlight:
     The call lives as long as anybody waits for it, whoever asked first. Its reply goes to all, with its
     usage to the first alone, and is told to each other listener in one piece. An error goes to the first
     alone: the others try themselves, again as one. Between replicas a reply is kept for `keep_s`, for those
-    who have been waiting for it; a claim lasts `lease_s` and is renewed, so that a dead replica holds the others up no longer than that.
+    who have been waiting for it; a claim lasts `lease_s` and is renewed, so that a dead replica holds the
+    others up no longer than that.
 
     `operations` are the ones shared between replicas (None: all), at the price of two round trips to
     `flights`; without `flights` none are. Where they fail, or take longer than `patience_s`, calls are made without
@@ -151,13 +152,28 @@ class SingleFlight:
         A reply that was there before is left aside: who asks again may do so because it was no use.
         """
         pause_s, anew = _SHORTEST_PAUSE_S, True
-        while not await self._soon(flights.claim(digest, owner, self._lease_s, anew=anew)):
+        while not await self._claim(flights, digest, owner, anew=anew):
             anew = False
             if (reply := await self._soon(flights.result(digest))) is not None:
                 return reply
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * _PAUSE_GROWTH, _LONGEST_PAUSE_S)
         return None
+
+    async def _claim(self, flights: Flights, digest: str, owner: str, *, anew: bool) -> bool:
+        """Whether the claim is this owner's now. It is given up again where nobody is left to hear that it is."""
+        claiming = asyncio.create_task(flights.claim(digest, owner, self._lease_s, anew=anew))
+        try:
+            return await self._soon(asyncio.shield(claiming))
+        except BaseException:
+            self._books.begin(self._withdraw(claiming, flights, digest, owner))
+            raise
+
+    async def _withdraw(self, claiming: asyncio.Task[bool], flights: Flights, digest: str, owner: str) -> None:
+        try:
+            await claiming
+        finally:  # a claim whose answer was lost may stand all the same
+            await flights.release(digest, owner)
 
     async def _lead(self, flights: Flights, call: Call, owner: str) -> Reply:
         renewing = asyncio.create_task(self._renew(flights, call.digest, owner))

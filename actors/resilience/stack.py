@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from random import Random
 
 from actors.models import facts_of
-from actors.providers.port import Provider
+from actors.providers.port import Adapter, Provider
 from actors.resilience.attempt import AttemptTimeout
 from actors.resilience.budget import Budgeted
 from actors.resilience.circuit import Circuit, Tripping
@@ -82,7 +82,7 @@ class Resilience:
 
 
 def stacked(
-    adapters: Mapping[Target, Provider],
+    adapters: Mapping[Target, Adapter],
     *,
     resilience: Resilience,
     ledger: Ledger,
@@ -95,7 +95,7 @@ def stacked(
     """One provider of `adapters`, the preferred one first. `owner` is unique among the processes that share
     `flights`; `now_ms` is Unix time, for records and budgets alone."""
 
-    def one(target: Target, adapter: Provider) -> Provider:
+    def one(target: Target, adapter: Adapter) -> Provider:
         provider: Provider = Recorded(
             adapter,
             ledger=ledger,
@@ -106,6 +106,7 @@ def stacked(
         )
         provider = Budgeted(
             provider,
+            most_output_tokens=adapter.most_output_tokens,
             ledger=ledger,
             now_ms=now_ms,
             limit=resilience.daily_tokens,

@@ -11,7 +11,7 @@ from scripted_server import Received, Respond, respond_json
 
 from actors.providers.gemini import GeminiProvider
 from actors.providers.openai import OpenAIProvider
-from actors.providers.port import Provider
+from actors.providers.port import Adapter
 from state.spending import Usage
 
 KEY = "sk-test-5f3ad1c0ffee"
@@ -29,7 +29,7 @@ class Wire(Protocol):
         """As the provider names it in its replies."""
         ...
 
-    def provider(self, url: str, *, timeout_s: float = 10) -> Provider: ...
+    def provider(self, url: str, *, timeout_s: float = 10) -> Adapter: ...
 
     def whole(self, text: str | None, *, finish: str | None = "stop", usage: bool = True) -> dict[str, Any]: ...
 
@@ -50,6 +50,8 @@ class Wire(Protocol):
         ...
 
     def asked_model(self, received: Received) -> str: ...
+
+    def asked_output_tokens(self, received: Received) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,9 @@ class OpenAIWire:
 
     def asked_model(self, received: Received) -> str:
         return str(received.body["model"])
+
+    def asked_output_tokens(self, received: Received) -> int:
+        return int(received.body["max_completion_tokens"])
 
     def _event(self, delta: dict[str, Any], usage: bool, finish: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish}
@@ -174,6 +179,9 @@ class GeminiWire:
 
     def asked_model(self, received: Received) -> str:
         return received.target.partition("models/")[2].partition(":")[0]
+
+    def asked_output_tokens(self, received: Received) -> int:
+        return int(received.body["generationConfig"]["maxOutputTokens"])
 
     @staticmethod
     def _usage(usage: bool) -> dict[str, Any]:

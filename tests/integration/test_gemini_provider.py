@@ -188,6 +188,42 @@ async def test_a_daily_quota_is_spent_though_a_delay_is_named(server: ScriptedSe
     assert (error.fault, error.retry_after_s) == (Fault.QUOTA_SPENT, 27.0)
 
 
+INVALID_KEY = {
+    "code": 400,
+    "message": "API key not valid. Please pass a valid API key.",
+    "status": "INVALID_ARGUMENT",
+    "details": [
+        {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "API_KEY_INVALID",
+            "domain": "googleapis.com",
+            "metadata": {"service": "generativelanguage.googleapis.com"},
+        },
+        {
+            "@type": "type.googleapis.com/google.rpc.LocalizedMessage",
+            "locale": "en-US",
+            "message": "API key not valid.",
+        },
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (INVALID_KEY, Fault.TURNED_DOWN),
+        ({"code": 400, "status": "FAILED_PRECONDITION"}, Fault.TURNED_DOWN),
+        ({"code": 400, "status": "INVALID_ARGUMENT"}, Fault.UNFIT),
+        ({"code": 400, "details": [{"reason": "SOMETHING_ELSE"}]}, Fault.UNFIT),
+    ],
+)
+async def test_a_400_for_the_key_is_told_from_one_for_the_request(
+    server: ScriptedServer, error: dict[str, Any], fault: Fault
+) -> None:
+    raised = await _fault(server, respond_json({"error": error}, status=400))
+    assert (raised.fault, raised.status) == (fault, 400)
+
+
 async def test_errors_in_an_array_are_read_too(server: ScriptedServer) -> None:
     """What `streamGenerateContent` sends where it does not speak in events."""
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "5s"}]

@@ -226,7 +226,7 @@ async def test_every_way_to_say_that_the_quota_is_spent_is_known(
         ({"code": "insufficient_quota"}, Fault.QUOTA_SPENT),
         ({"code": 429, "type": "insufficient_quota"}, Fault.QUOTA_SPENT),
         ({"message": "Imogen"}, Fault.FAILING),
-        ({"code": 422}, Fault.TURNED_DOWN),
+        ({"code": 422}, Fault.UNFIT),
     ],
 )
 async def test_an_error_that_comes_with_status_200_is_a_fault(

@@ -9,7 +9,7 @@ import socket
 import traceback
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from provider_wires import KEY, USAGE, WIRES, Wire
@@ -197,6 +197,17 @@ class TestRequests:
         usual, experimental = map(wire.asked_model, server.received)
         assert usual != experimental
 
+    @pytest.mark.parametrize("variant", ["usual", "experimental"])
+    async def test_the_model_may_write_as_much_as_the_adapter_says(
+        self, server: ScriptedServer, wire: Wire, variant: Literal["usual", "experimental"]
+    ) -> None:
+        adapter = wire.provider(server.url)
+        server.script(respond_json(wire.whole(TEXT)))
+        call = replace(CALL, variant=variant)
+        await adapter.call(call)
+        await adapter.aclose()
+        assert wire.asked_output_tokens(server.received[0]) == adapter.most_output_tokens(call) >= 777
+
     async def test_neither_the_session_nor_the_tenant_is_told(
         self, server: ScriptedServer, provider: Provider, wire: Wire
     ) -> None:
@@ -213,13 +224,15 @@ class TestStatuses:
     @pytest.mark.parametrize(
         ("status", "fault"),
         [
-            (400, Fault.TURNED_DOWN),
+            (400, Fault.UNFIT),
             (401, Fault.TURNED_DOWN),
             (403, Fault.TURNED_DOWN),
             (404, Fault.TURNED_DOWN),
             (408, Fault.FAILING),
             (409, Fault.FAILING),
-            (422, Fault.TURNED_DOWN),
+            (413, Fault.UNFIT),
+            (415, Fault.UNFIT),
+            (422, Fault.UNFIT),
             (429, Fault.THROTTLED),
             (500, Fault.FAILING),
             (502, Fault.FAILING),
@@ -480,7 +493,7 @@ class TestUnreadableReplies:
 
     @pytest.mark.parametrize(
         ("status", "fault"),
-        [(503, Fault.FAILING), (500, Fault.FAILING), (429, Fault.THROTTLED), (400, Fault.TURNED_DOWN)],
+        [(503, Fault.FAILING), (500, Fault.FAILING), (429, Fault.THROTTLED), (400, Fault.UNFIT)],
     )
     async def test_an_error_in_the_middle_of_a_stream_is_a_fault(
         self, server: ScriptedServer, provider: Provider, wire: Wire, status: int, fault: Fault

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,18 +15,44 @@ from actors.resilience.budget import Budgeted
 from state.errors import BudgetSpent, StoreUnavailable
 from state.messages import Origin
 from state.spending import Usage
-from tests.fake_provider import DAY_MS, HANGS, Fails, FakeLedger, FakeProvider, Move, Says, a_call, at, fault_of, now
+from tests.fake_provider import (
+    DAY_MS,
+    HANGS,
+    Fails,
+    FakeLedger,
+    FakeProvider,
+    Listener,
+    Move,
+    Says,
+    a_call,
+    at,
+    fault_of,
+    now,
+)
 from tests.virtual_time import on_virtual_time
 
 NOON_MS = 20_000 * DAY_MS + DAY_MS // 2
-SENT = math.ceil(a_call().characters / 4)
+SENT = math.ceil(a_call().characters / 3)
 RESERVED = SENT + 50
 WORKED = {Fault.LATE, Fault.DECLINED, Fault.CUT_OFF, Fault.GARBLED}
 
 
-def budgeted(*moves: Move, limit: int | None = 1000, now_ms: int = NOON_MS, **ledger: Any) -> tuple[Any, Any, Any]:
-    inner, books = FakeProvider(*moves), FakeLedger(**ledger)
-    return Budgeted(inner, ledger=books, now_ms=at(now_ms), limit=limit, patience_s=0.25), inner, books
+def over(
+    inner: FakeProvider, ledger: FakeLedger, *, limit: int | None = 1000, now_ms: Callable[[], int] | None = None
+) -> Budgeted:
+    return Budgeted(
+        inner,
+        most_output_tokens=inner.most_output_tokens,
+        ledger=ledger,
+        now_ms=now_ms or at(NOON_MS),
+        limit=limit,
+        patience_s=0.25,
+    )
+
+
+def budgeted(*moves: Move, limit: int | None = 1000, thinking_tokens: int = 0, **ledger: Any) -> tuple[Any, Any, Any]:
+    inner, books = FakeProvider(*moves, thinking_tokens=thinking_tokens), FakeLedger(**ledger)
+    return over(inner, books, limit=limit), inner, books
 
 
 def counted(ledger: FakeLedger, now_ms: int = NOON_MS) -> int:
@@ -39,6 +66,14 @@ async def test_the_most_that_a_call_can_use_is_reserved_before_it_is_made() -> N
     await asyncio.sleep(1)
     assert counted(ledger) == RESERVED
     await calling
+
+
+@on_virtual_time
+async def test_what_a_model_may_think_beside_its_reply_is_reserved_too() -> None:
+    policy, inner, _ = budgeted(limit=RESERVED + 511, thinking_tokens=512)
+    with pytest.raises(BudgetSpent):
+        await policy.call(a_call())
+    assert inner.calls == []
 
 
 @on_virtual_time
@@ -68,7 +103,7 @@ async def test_a_call_that_fits_exactly_is_made() -> None:
 async def test_tenants_and_days_have_budgets_of_their_own() -> None:
     inner, ledger = FakeProvider(Says(usage=Usage(input_tokens=RESERVED))), FakeLedger()
     for tenant, day in (("acme", 0), ("other", 0), ("acme", 1)):
-        policy = Budgeted(inner, ledger=ledger, now_ms=at(NOON_MS + day * DAY_MS), limit=RESERVED, patience_s=0.25)
+        policy = over(inner, ledger, limit=RESERVED, now_ms=at(NOON_MS + day * DAY_MS))
         await policy.call(a_call(origin=Origin(tenant=tenant)))
         with pytest.raises(BudgetSpent):
             await policy.call(a_call(origin=Origin(tenant=tenant)))
@@ -78,7 +113,7 @@ async def test_tenants_and_days_have_budgets_of_their_own() -> None:
 async def test_a_call_over_midnight_is_settled_on_the_day_it_was_reserved() -> None:
     times = iter([NOON_MS, NOON_MS + DAY_MS])
     ledger = FakeLedger()
-    policy = Budgeted(FakeProvider(), ledger=ledger, now_ms=lambda: next(times), limit=1000, patience_s=0.25)
+    policy = over(FakeProvider(), ledger, now_ms=lambda: next(times))
     await policy.call(a_call())
     assert counted(ledger) == 120
     assert counted(ledger, NOON_MS + DAY_MS) == 0
@@ -108,6 +143,26 @@ async def test_of_a_failed_call_with_a_usage_that_usage_counts(fault: Fault) -> 
     assert counted(ledger) == 10
 
 
+@pytest.mark.parametrize("fault", Fault)
+@on_virtual_time
+async def test_of_a_reply_that_broke_off_its_input_and_what_was_heard_count(fault: Fault) -> None:
+    listener = Listener()
+    policy, _, ledger = budgeted(Fails(fault=fault, said="x" * 31))
+    await fault_of(policy, a_call(heard=listener))
+    assert counted(ledger) == SENT + 11
+    assert listener.text == "x" * 31
+
+
+@on_virtual_time
+async def test_of_a_reply_given_up_in_the_middle_its_input_and_what_was_heard_count() -> None:
+    policy, _, ledger = budgeted(Says(text="x" * 60, pieces=2, after_s=4))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await policy.call(a_call(heard=Listener()))
+    await policy.aclose()
+    assert counted(ledger) == SENT + 10
+
+
 @on_virtual_time
 async def test_of_a_call_given_up_its_input_counts() -> None:
     policy, _, ledger = budgeted(HANGS)
@@ -120,24 +175,36 @@ async def test_of_a_call_given_up_its_input_counts() -> None:
 
 @on_virtual_time
 async def test_a_call_given_up_waits_for_no_ledger_and_is_settled_all_the_same() -> None:
-    policy, _, ledger = budgeted(HANGS, slow_s=3)
-    began = now()
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(5):
-            await policy.call(a_call())
-    assert (now() - began, counted(ledger)) == (5, RESERVED)
+    policy, _, ledger = budgeted(HANGS)
+    began, calling = now(), asyncio.create_task(policy.call(a_call()))
+    await asyncio.sleep(2)
+    ledger.slow_s = 3
+    calling.cancel()
+    await asyncio.wait({calling})
+    assert (now() - began, counted(ledger)) == (2, RESERVED)
     await policy.aclose()
     assert counted(ledger) == SENT
 
 
 @on_virtual_time
 async def test_a_call_given_up_while_it_reserves_counts_nothing() -> None:
-    policy, inner, ledger = budgeted(slow_s=3)
+    policy, inner, ledger = budgeted(slow_s=0.2)
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(0.1):
             await policy.call(a_call())
     await policy.aclose()
     assert (inner.calls, counted(ledger)) == ([], 0)
+
+
+@on_virtual_time
+async def test_a_budget_that_is_slow_to_answer_refuses_the_call_in_time_and_counts_nothing() -> None:
+    policy, inner, ledger = budgeted(slow_s=3)
+    began = now()
+    with pytest.raises(StoreUnavailable):
+        await policy.call(a_call())
+    assert now() - began == 0.25
+    await policy.aclose()
+    assert (inner.calls, ledger.most_counted, counted(ledger)) == ([], RESERVED, 0)
 
 
 @on_virtual_time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ LONG = "stable " * 200
 SLOW = Says(after_s=4.0, first_s=1.0)
 
 
-def a_long_call(task: str = "task", **changes: object) -> Call:
+def a_long_call(task: str = "task", **changes: Any) -> Call:
     return replace(a_call(), system=LONG, task=task, **changes)
 
 

@@ -6,6 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from actors.providers.port import Fault
+from actors.resilience.attempt import AttemptTimeout
 from actors.resilience.recording import Recorded
 from actors.resilience.target import Target
 from state.spending import CallRecord, CallStatus, Usage
@@ -87,6 +88,17 @@ async def test_a_call_that_is_given_up_is_recorded_in_the_name_of_who_was_called
         (record,) = ledger.records
         assert (record.status, record.fault, record.usage, record.cost_usd) == (CallStatus.GIVEN_UP, "", None, None)
         assert (record.provider, record.model, record.latency_ms) == ("configured", model, 2000)
+
+
+@on_virtual_time
+async def test_a_call_ended_at_its_deadline_is_recorded_as_failed_late() -> None:
+    ledger = FakeLedger()
+    policy = AttemptTimeout(recorded(HANGS, ledger=ledger), target=CONFIGURED, seconds=2)
+    assert (await fault_of(policy, a_call(variant="experimental"))).fault is Fault.LATE
+    await policy.aclose()
+    (record,) = ledger.records
+    assert (record.status, record.fault, record.usage, record.cost_usd) == (CallStatus.FAILED, "late", None, None)
+    assert (record.provider, record.model, record.latency_ms) == ("configured", "bold-1", 2000)
 
 
 @on_virtual_time

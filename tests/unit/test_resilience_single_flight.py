@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from actors.providers.port import Fault, Provider, ProviderError, Reply
 from actors.resilience.deadline import Deadline
 from actors.resilience.single_flight import SingleFlight
+from state.errors import StoreUnavailable
 from state.messages import Origin
 from state.spending import NO_USAGE
 from tests.fake_provider import (
@@ -213,7 +214,47 @@ async def test_flights_that_are_away_or_slow_share_nothing_and_cost_little(chang
     with capture_logs() as logs:
         assert (await policy.call(a_call())).text == "yes"
     assert now() - began <= 2.25
-    assert [(log["event"], log["error"]) for log in logs] == [("flights_unavailable", "StoreUnavailable")]
+    await policy.aclose()
+    told = [(log["event"], log["error"]) for log in logs]
+    assert told.count(("flights_unavailable", "StoreUnavailable")) == 1
+    assert set(told) <= {("flights_unavailable", "StoreUnavailable"), ("flight_not_ended", "StoreUnavailable")}
+
+
+@on_virtual_time
+async def test_a_claim_that_is_answered_too_late_is_given_up_again() -> None:
+    flights, inner = FakeFlights(slow_s=0.3), FakeProvider(SLOW)
+    policy = sharing(inner, flights=flights, lease_s=60)
+    assert (await policy.call(a_call())).text == "yes"
+    await policy.aclose()
+    assert flights.claims == 1
+    assert flights.held == {}
+
+
+@on_virtual_time
+async def test_a_claim_whose_answer_was_lost_is_given_up_again() -> None:
+    class Deaf(FakeFlights):
+        async def claim(self, digest: str, owner: str, lease_s: float, *, anew: bool) -> bool:
+            await super().claim(digest, owner, lease_s, anew=anew)
+            raise StoreUnavailable
+
+    flights = Deaf()
+    policy = sharing(FakeProvider(SLOW), flights=flights, lease_s=60)
+    assert (await policy.call(a_call())).text == "yes"
+    await policy.aclose()
+    assert (flights.claims, flights.held) == (1, {})
+
+
+@on_virtual_time
+async def test_a_claim_of_a_caller_who_leaves_before_it_is_answered_is_given_up_again() -> None:
+    flights, inner = FakeFlights(slow_s=0.2), FakeProvider(SLOW)
+    policy = sharing(inner, flights=flights, lease_s=60)
+    calling = asyncio.create_task(policy.call(a_call()))
+    await asyncio.sleep(0.1)
+    calling.cancel()
+    await asyncio.wait({calling})
+    assert flights.claims == 0
+    await policy.aclose()
+    assert (flights.claims, flights.held, inner.calls) == (1, {}, [])
 
 
 @on_virtual_time

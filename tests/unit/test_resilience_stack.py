@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actors.providers.port import Fault, Provider, ProviderError, Reply
+from actors.providers.port import Adapter, Fault, Provider, ProviderError, Reply
 from actors.resilience.stack import Resilience, most_calls, stacked
 from state.errors import BudgetSpent
 from state.messages import Origin
@@ -39,7 +39,7 @@ AT_MS = 20_000 * DAY_MS
 
 
 def a_stack(
-    *adapters: Provider,
+    *adapters: Adapter,
     ledger: FakeLedger | None = None,
     flights: FakeFlights | None = None,
     seed: int = 1,
@@ -227,6 +227,33 @@ async def test_a_spent_budget_is_raised_as_it_is_and_asks_no_other_provider() ->
         await stack.call(a_call(origin=Origin(tenant="poor")))
     assert caught.value.retry_after_s == 86_400
     assert sum(len(adapter.calls) for adapter in adapters) == 0
+
+
+@on_virtual_time
+async def test_the_budget_covers_what_each_adapter_lets_its_model_think() -> None:
+    frugal, thinking = FakeProvider(Fails(fault=Fault.FAILING)), FakeProvider(target=TARGET_2, thinking_tokens=900)
+    with pytest.raises(BudgetSpent):
+        await a_stack(frugal, thinking, daily_tokens=900, attempts=1).call(a_call())
+    assert (len(frugal.calls), thinking.calls) == (1, [])
+
+
+@on_virtual_time
+async def test_one_tenants_unfit_requests_close_no_provider_for_the_others() -> None:
+    adapter = FakeProvider(Fails(fault=Fault.UNFIT))
+    stack = a_stack(adapter)
+    assert await faults(stack, 20) == [Fault.UNFIT] * 20
+    assert len(adapter.calls) == 20
+    adapter.moves[:] = [Says()]
+    assert (await stack.call(a_call(origin=Origin(tenant="other")))).text == "{}"
+
+
+@on_virtual_time
+async def test_attempts_that_end_late_are_recorded_as_failed() -> None:
+    ledger = FakeLedger()
+    stack = a_stack(FakeProvider(HANGS), ledger=ledger, attempts=1)
+    assert (await fault_of(stack, a_call())).fault is Fault.LATE
+    await stack.aclose()
+    assert [(record.status, record.fault) for record in ledger.records] == [(CallStatus.FAILED, "late")]
 
 
 @on_virtual_time
