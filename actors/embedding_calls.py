@@ -9,15 +9,11 @@ import numpy as np
 from actors.embeddings import Vectors, at_unit_length
 from actors.providers.port import ProviderError
 from state.errors import Broken, WorkUnavailable
-from state.messages import Origin
-from state.spending import Usage
 
 MAX_TEXT_BYTES = 8_000
 """Of a longer text the beginning is embedded. A token has at least a byte, so this is within OpenAI's 8,192
 tokens for certain; Gemini cuts texts at 2,048 tokens by itself, which is where most of these bytes end."""
-
-Spent = Callable[[Origin, str, str, Usage], None]
-"""Told of each call: on whose behalf, its provider and model as genai-prices names them, its usage."""
+DIMENSION_VARIABLE = "ASKWELL_EMBEDDING_DIMENSION"
 
 
 async def embedded(
@@ -43,7 +39,7 @@ async def embedded(
         except ProviderError as error:
             raise _unavailable(error) from None
         if vectors.shape[1] != dimension:
-            raise Broken(f"The provider's vectors have {vectors.shape[1]} dimensions, not {dimension}.")
+            raise _of_another_dimension(vectors.shape[1], dimension)
         rows[asked[done : done + len(batch)]] = vectors
         done += len(batch)
     return at_unit_length(rows)
@@ -73,6 +69,10 @@ def _batches(texts: Sequence[str], most_texts: int, most_bytes: int) -> Iterator
         size += length
     if batch:
         yield batch
+
+
+def _of_another_dimension(found: int, wanted: int) -> Broken:
+    return Broken(f"The provider's vectors have {found} dimensions, not {wanted}: set {DIMENSION_VARIABLE}={found}.")
 
 
 def _unavailable(error: ProviderError) -> WorkUnavailable:

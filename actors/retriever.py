@@ -21,8 +21,8 @@ from state.model import Document, Experience, Gap, Question, RankedResource
 NAMESPACE = UUID("5b0f6d0e-8a55-4c0b-9d0c-6f1f0a5c7e21")
 """Of the ids of points: the same resource, the same answer is the same point in every process."""
 OWNERSHIP = ("tenant", "user", "session_id")
-INDEXING = Origin(tenant="askwell")
-"""On whose behalf the catalogue is embedded: the service's own."""
+INDEXING = Origin(tenant="(service)")
+"""On whose behalf the catalogue is embedded: the service's own, under a name that no tenant may have."""
 EXPERIENCE_WORDS = 4
 """A CV line of fewer words is a heading, a name or a date, and tells of no experience."""
 
@@ -94,6 +94,10 @@ class Retriever:
         """Delete what was remembered of the session, under whichever embedder it was."""
         match = {"tenant": owner.tenant, "session_id": owner.session_id}
         await self._store.delete(self._experiences, match)
+
+    async def aclose(self) -> None:
+        """Give the embedder's connections back, once what it has to record is recorded. The store is its owner's."""
+        await self._embedder.aclose()
 
     async def ready(self) -> None:
         """Returns once the catalogue is indexed and the store answers; raises `RetryLater` otherwise."""

@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from actors.models import facts_of
+from actors.retriever import INDEXING
 from serve_app.settings import LOCAL_TENANT, Settings
 from state.costs import Comparison, CostReport, Tally, report
 from state.errors import InvalidField, NotFound
@@ -28,6 +29,8 @@ from state.prices import Prices, prices_from
 from state.store import connect
 
 T = TypeVar("T")
+SERVICE = INDEXING.tenant
+"""On whose account the service's own calls are: what it embeds on behalf of no tenant."""
 WIDTH = 120
 NOTHING = "Nothing was spent: no call to a provider is recorded. The offline provider makes none."
 
@@ -42,6 +45,14 @@ class SessionCosts:
     dropped: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayCosts:
+    """`reserved_tokens` are counted against the tenant's budget: reserved, or used."""
+
+    totals: DayTotals
+    reserved_tokens: int
+
+
 def run(
     console: Console,
     settings: Settings,
@@ -53,7 +64,8 @@ def run(
 ) -> None:
     """Print the costs of a session or of a day.
 
-    Without `tenant` a session is looked for among all configured tenants, and a day shown for each.
+    Without `tenant` a session is looked for among all configured tenants, and a day shown for each, and for
+    the service itself where it has spent something.
     Raises `InvalidField`, `NotFound`, `StoreUnavailable`.
     """
     tenants = [tenant] if tenant is not None else list(settings.api_keys) or [LOCAL_TENANT]
@@ -67,11 +79,13 @@ def run(
                 _print_session(console, costs)
         case None, str():
             on = _date(day)
-            totals = _asked(settings, lambda ledger: days(ledger, tenants, on))
+            accounts = [*tenants, SERVICE] if tenant is None else tenants
+            found = _asked(settings, lambda ledger: days(ledger, accounts, on))
+            shown = {name: costs for name, costs in found.items() if name in tenants or costs.totals.rows}
             if as_json:
-                _print_json(console, {"day": day, "tenants": {name: _day_json(held) for name, held in totals.items()}})
+                _print_json(console, {"day": day, "tenants": {name: _day_json(costs) for name, costs in shown.items()}})
             else:
-                _print_days(console, day, totals)
+                _print_days(console, day, shown, settings.tenant_daily_tokens)
         case _:
             raise InvalidField(field="askwell costs", fix="name a session, or a day with --day, not both")
 
@@ -89,9 +103,13 @@ async def session_costs(ledger: RedisLedger, tenants: Iterable[str], session_id:
     raise NotFound(f"There is no session {session_id} of {' or '.join(tenants)}: erased, expired or never there.")
 
 
-async def days(ledger: RedisLedger, tenants: Iterable[str], day: date) -> Mapping[str, DayTotals]:
+async def days(ledger: RedisLedger, tenants: Iterable[str], day: date) -> Mapping[str, DayCosts]:
     """One UTC day by tenant."""
-    return {tenant: await ledger.day(tenant, day) for tenant in tenants}
+    began_ms = int(datetime.combine(day, time(), UTC).timestamp()) * 1000
+    return {
+        tenant: DayCosts(totals=await ledger.day(tenant, day), reserved_tokens=await ledger.reserved(tenant, began_ms))
+        for tenant in tenants
+    }
 
 
 def cache_minimum(provider: str, model: str) -> int | None:
@@ -169,19 +187,26 @@ def _print_session(console: Console, costs: SessionCosts) -> None:
         console.print(f"{costs.dropped} older calls of this session are kept no more and are not in these figures.")
 
 
-def _print_days(console: Console, day: str, totals: Mapping[str, DayTotals]) -> None:
-    for tenant, held in totals.items():
-        if not held.rows:
-            console.print(f"{escape(tenant)}, {day}: {NOTHING}")
-            continue
-        table = _tally_table("operation, prompt, model", title=f"{escape(tenant)}, {day} (UTC)")
-        for row in held.rows:
-            name = f"{row.operation}\n{row.prompt}\n{row.provider}:{row.model}"
-            table.add_row(escape(name), *_cells(row.tally))
-        table.add_section()
-        table.add_row("all", *_cells(held.total))
-        _print_table(console, table)
-        _print_notes(console, held.total)
+def _print_days(console: Console, day: str, found: Mapping[str, DayCosts], limit: int) -> None:
+    for tenant, costs in found.items():
+        _print_day(console, f"{escape(tenant)}, {day}", costs.totals)
+        if costs.reserved_tokens:
+            allowed = f" of {limit:,}" if limit else ""
+            console.print(f"Tokens counted against the budget: {costs.reserved_tokens:,}{allowed}.")
+
+
+def _print_day(console: Console, name: str, held: DayTotals) -> None:
+    if not held.rows:
+        console.print(f"{name}: {NOTHING}")
+        return
+    table = _tally_table("operation, prompt, model", title=f"{name} (UTC)")
+    for row in held.rows:
+        named = f"{row.operation}\n{row.prompt}\n{row.provider}:{row.model}"
+        table.add_row(escape(named), *_cells(row.tally))
+    table.add_section()
+    table.add_row("all", *_cells(held.total))
+    _print_table(console, table)
+    _print_notes(console, held.total)
 
 
 def _print_notes(console: Console, total: Tally) -> None:
@@ -192,8 +217,8 @@ def _print_notes(console: Console, total: Tally) -> None:
         )
     if total.unmeasured:
         console.print(
-            f"Without a usage block: {total.unmeasured} calls, which failed or were given up, in no sum of dollars. "
-            "The provider may charge them all the same."
+            f"Without a usage block: {total.unmeasured} calls, which failed, were given up or came without one, in no "
+            "sum of dollars. The provider may charge them all the same."
         )
 
 
@@ -274,7 +299,8 @@ def _session_json(costs: SessionCosts) -> Mapping[str, Any]:
     }
 
 
-def _day_json(held: DayTotals) -> Mapping[str, Any]:
+def _day_json(costs: DayCosts) -> Mapping[str, Any]:
+    held = costs.totals
     rows = [
         {
             "provider": row.provider,
@@ -285,7 +311,7 @@ def _day_json(held: DayTotals) -> Mapping[str, Any]:
         }
         for row in held.rows
     ]
-    return {"total": _tally_json(held.total), "rows": rows}
+    return {"total": _tally_json(held.total), "rows": rows, "reserved_tokens": costs.reserved_tokens}
 
 
 def _tally_json(tally: Tally) -> Mapping[str, Any]:

@@ -92,6 +92,10 @@ class RetrieverReplica(Retriever):
             catalogue=wiring.catalogue(),
         )
 
+    async def __del__(self) -> None:
+        """As `GeneratorReplica.__del__`."""
+        await self.aclose()
+
 
 class SessionStateActor(SessionState):
     """Owns one shard. Its owner id is new with every incarnation, so that Redis can tell them apart."""

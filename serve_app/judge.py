@@ -35,6 +35,7 @@ from state.messages import Origin
 from state.model import CriterionName
 
 HELD, MISSED = 0, 1
+VERDICTS = {True: "[green]within[/green]", False: "[red]MISSED[/red]", None: "[yellow]not measured[/yellow]"}
 TENANT = "askwell-judge"
 """Of all judgements asked for here, so that what they cost is on nobody else's account."""
 
@@ -51,9 +52,9 @@ def run(
 ) -> int:
     """Measure, print the tables, write JSON if asked to.
 
-    0 if every answer was scored and every probe is within its limit, else 1. `twice` measures the judge as
-    sessions with the flag `advanced_quality_evaluation` have it. Raises `InvalidField` before anything is
-    asked for, if `output` cannot be written.
+    0 if every answer was scored and every probe that could be measured is within its limit, else 1. `twice`
+    measures the judge as sessions with the flag `advanced_quality_evaluation` have it. Raises `InvalidField`
+    before anything is asked for, if `output` cannot be written.
     """
     if output is not None:
         _writable(output)
@@ -164,12 +165,12 @@ def _probe_table(probes: tuple[Finding, ...]) -> Table:
         "probe", "pairs", "effect in points", "most", "pass / fail turned", "limit", "verdict", title="Probes for bias"
     )
     for probe in probes:
-        verdict = "[green]within[/green]" if probe.passed else "[red]MISSED[/red]"
         limit = f"±{probe.limit}" if probe.both_ways else f"{probe.limit:+}"
         effect = _estimate(probe.effect, signed=True) if probe.effect else "not scored"
         pairs = f"{probe.effect.n if probe.effect else 0}" + (f" ({probe.unscored} unscored)" if probe.unscored else "")
         turned = f"{probe.lifted} up, {probe.dropped} down"
-        table.add_row(f"{probe.name}: {probe.about}", pairs, effect, f"{probe.most:+.1f}", turned, limit, verdict)
+        most = f"{probe.most:+.1f}"
+        table.add_row(f"{probe.name}: {probe.about}", pairs, effect, most, turned, limit, VERDICTS[probe.passed])
     return table
 
 

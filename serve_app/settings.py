@@ -31,6 +31,8 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 Ttl = Annotated[float, Field(ge=60, le=10 * 365 * 86_400, allow_inf_nan=False)]
 Replicas = Annotated[int, Field(ge=1, le=1000)]
 LOCAL_TENANT = "local"
+RESERVED_TENANTS = frozenset({"(service)", "askwell-judge"})
+"""Under which the service accounts for its own work."""
 MIN_KEY_LENGTH = 16
 
 
@@ -106,6 +108,15 @@ class Settings(BaseSettings):
     embeddings: Literal["offline", "openai", "gemini"] = Field(
         "offline", description="Who turns texts into vectors; each one's vectors are kept apart."
     )
+    embedding_model: str | None = Field(
+        None, min_length=1, description="Model that openai or gemini is asked for vectors; none is its usual one."
+    )
+    embedding_dimension: int | None = Field(
+        None,
+        ge=1,
+        le=65_536,
+        description="Length of its vectors, on another server than OpenAI's the model's own; none is the usual one.",
+    )
     prices: Path | None = Field(
         None, description="JSON file with prices that differ from those of genai-prices, or are missing there."
     )
@@ -163,6 +174,8 @@ class Settings(BaseSettings):
         for tenant, key in keys.items():
             if not tenant.strip():
                 raise ValueError("a tenant needs a name")
+            if tenant in RESERVED_TENANTS:
+                raise ValueError(f"{tenant} is a name of the service's own; choose another")
             if not key.get_secret_value().isascii():
                 raise ValueError(f"the key of {tenant} holds characters that a header cannot")
             if len(key.get_secret_value()) < MIN_KEY_LENGTH:

@@ -14,12 +14,12 @@ from redis.asyncio import Redis
 from actors.catalogue import Catalogue
 from actors.catalogue import load as load_catalogue
 from actors.embeddings import Embedder, LocalEmbedder, WordLlamaEmbedder
+from actors.embeddings_recorded import EmbeddingRecords
 from actors.llm import LLM
 from actors.offline.lexicon import Lexicon
 from actors.offline.provider import OfflineLLM
 from actors.prompted import PromptedLLM
-from actors.providers.port import Provider
-from actors.resilience.bookkeeping import Bookkeeping
+from actors.providers.port import Adapter
 from actors.resilience.flights_redis import RedisFlights
 from actors.resilience.stack import Resilience, stacked
 from actors.resilience.target import Target
@@ -29,9 +29,8 @@ from serve_app.settings import Settings
 from serve_app.targets import speaks_as_openai, targets
 from state.errors import InvalidField
 from state.ledger import RedisLedger
-from state.messages import Origin
-from state.prices import Prices, prices_from
-from state.spending import CallRecord, CallStatus, Ledger, Usage
+from state.prices import prices_from
+from state.spending import Ledger
 from state.store import connect as connect_redis
 
 
@@ -78,7 +77,7 @@ def resilience(settings: Settings) -> Resilience:
     )
 
 
-def _adapter(settings: Settings, target: Target) -> Provider:
+def _adapter(settings: Settings, target: Target) -> Adapter:
     """Imports the provider's SDK, which takes seconds: when a replica starts, not at its first request."""
     if target.provider == "google":
         from actors.providers.gemini import GeminiProvider  # noqa: PLC0415
@@ -116,7 +115,7 @@ def offline_llm() -> OfflineLLM:
 
 def embedder(settings: Settings, ledger: Ledger | None = None) -> Embedder:
     """Whoever turns the retriever's texts into vectors. What that costs is recorded where a ledger is given."""
-    spent = None if ledger is None else EmbeddingRecords(ledger, prices_from(settings.prices)).add
+    records = None if ledger is None else _embedding_records(settings, ledger)
     if settings.embeddings == "openai":
         from actors.embeddings_openai import OpenAIEmbedder  # noqa: PLC0415 - as in _adapter
 
@@ -124,7 +123,9 @@ def embedder(settings: Settings, ledger: Ledger | None = None) -> Embedder:
             api_key=_key(settings.openai_api_key),
             base_url=settings.openai_base_url,
             is_openai=speaks_as_openai(settings),
-            spent=spent,
+            model=settings.embedding_model,
+            dimension=settings.embedding_dimension,
+            records=records,
         )
     if settings.embeddings == "gemini":
         from actors.embeddings_gemini import GeminiEmbedder  # noqa: PLC0415 - as in _adapter
@@ -132,36 +133,17 @@ def embedder(settings: Settings, ledger: Ledger | None = None) -> Embedder:
         return GeminiEmbedder(
             api_key=_key(settings.gemini_api_key),
             base_url=settings.gemini_base_url,
-            spent=spent,
+            model=settings.embedding_model,
+            dimension=settings.embedding_dimension,
+            records=records,
         )
     return LocalEmbedder(offline_embedder())
 
 
-class EmbeddingRecords:
-    """Records what embeddings cost, behind the back of whoever asked for them."""
-
-    def __init__(self, ledger: Ledger, prices: Prices) -> None:
-        self._ledger = ledger
-        self._prices = prices
-        self._books = Bookkeeping(event="call_not_recorded", patience_s=0.0)
-
-    def add(self, origin: Origin, provider: str, model: str, usage: Usage) -> None:
-        record = CallRecord(
-            at_ms=now_ms(),
-            tenant=origin.tenant,
-            session_id=origin.session_id,
-            operation="embed",
-            prompt="",
-            provider=provider,
-            model=model,
-            status=CallStatus.ANSWERED,
-            fault="",
-            usage=usage,
-            cost_usd=self._prices.price(provider, model, usage),
-            legacy_input_tokens=0,
-            latency_ms=0.0,
-        )
-        self._books.begin(self._ledger.record(record))
+def _embedding_records(settings: Settings, ledger: Ledger) -> EmbeddingRecords:
+    prices = prices_from(settings.prices)
+    prices.load()
+    return EmbeddingRecords(ledger=ledger, price=prices.price, now_ms=now_ms)
 
 
 @cache

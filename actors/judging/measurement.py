@@ -88,8 +88,8 @@ class Measurement:
 
     @property
     def held(self) -> bool:
-        """Whether everything was scored and every probe is within its limit."""
-        return not self.failures and all(probe.passed for probe in self.probes)
+        """Whether everything was scored and every probe that was measured is within its limit."""
+        return not self.failures and all(probe.passed is not False for probe in self.probes)
 
 
 @dataclass(frozen=True, slots=True)

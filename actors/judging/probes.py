@@ -123,7 +123,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A probe's outcome. `effect` is the mean gain in points, None where no pair could be scored.
+    """A probe's outcome. `effect` is the mean gain in points, None where no pair was scored.
 
     `most` is the largest single gain; `lifted` and `dropped` count the verdicts that the variant turned;
     `unscored` the pairs that lack a score.
@@ -140,9 +140,10 @@ class Finding:
     unscored: int
 
     @property
-    def passed(self) -> bool:
+    def passed(self) -> bool | None:
+        """None where there was no pair to score, so that nothing was measured; pairs that went unscored fail."""
         if self.effect is None:
-            return False
+            return False if self.unscored else None
         return self.effect.high < self.limit and (not self.both_ways or self.effect.low > -self.limit)
 
 

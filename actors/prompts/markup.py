@@ -1,13 +1,11 @@
-"""Tags around data that no data can close, and the way back."""
+"""Tags around data that no data can close."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 
-_ENTITIES: Mapping[str, str] = {"lt": "<", "quot": '"', "lsqb": "[", "amp": "&"}
-_ENTITY = re.compile(rf"&({'|'.join(_ENTITIES)});")
-_LOOKS_LIKE_ENTITY = re.compile(rf"&(?=(?:{'|'.join(_ENTITIES)});)")
+_LOOKS_LIKE_ENTITY = re.compile("&(?=(?:lt|quot|lsqb|amp);)")
 
 _CONTROL_WORDS = "INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|ARGS|CALL_ID|THINK|gMASK"
 _TURN_MARK = re.compile(rf"\[(?=/?(?:{_CONTROL_WORDS})\])")
@@ -31,14 +29,10 @@ def escaped(text: str) -> str:
     """`text` so that nothing in it opens or closes a tag or a turn.
 
     An '&' stays as it is unless it begins what looks like one of our own entities, because quotes of
-    'R&D' have to match word for word. `unescaped` gives back what `seen` makes of the text.
+    'R&D' have to match word for word. Nothing is lost but what `seen` replaces.
     """
     told = _LOOKS_LIKE_ENTITY.sub("&amp;", seen(text)).replace("<", "&lt;")
     return _TURN_MARK.sub("&lsqb;", told)
-
-
-def unescaped(text: str) -> str:
-    return _ENTITY.sub(lambda entity: _ENTITIES[entity[1]], text)
 
 
 def seen(text: str, instead: str = "\N{REPLACEMENT CHARACTER}") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import threading
 from base64 import b64encode
@@ -19,15 +20,18 @@ from actors.embedding_calls import MAX_TEXT_BYTES
 from actors.embeddings import LARGE, Embedder, LocalEmbedder, Vectors, WordLlamaEmbedder
 from actors.embeddings_gemini import GeminiEmbedder
 from actors.embeddings_openai import OpenAIEmbedder
+from actors.embeddings_recorded import EmbeddingRecords
 from actors.retriever import Retriever
 from actors.vectors import Collection, MemoryVectorStore
-from state.errors import Broken, WorkUnavailable
+from state.errors import Broken, StoreUnavailable, WorkUnavailable
 from state.messages import NOBODY, FindResources, Origin
-from state.spending import Usage
+from state.prices import Prices
+from state.spending import CallRecord, CallStatus, Usage
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
 
 DIMENSION = 6
+NOW_MS = 1_795_000_000_000
 CATALOGUE = load()
 
 
@@ -108,23 +112,47 @@ async def server(wire: Wire) -> AsyncIterator[ScriptedServer]:
 
 
 @dataclass
+class Listed:
+    """A ledger that only records; an `open` that is not set keeps it from doing so, and `away` fails it."""
+
+    records: list[CallRecord] = field(default_factory=list)
+    open: asyncio.Event | None = None
+    away: bool = False
+
+    async def record(self, record: CallRecord) -> None:
+        if self.open is not None:
+            await self.open.wait()
+        if self.away:
+            raise StoreUnavailable
+        self.records.append(record)
+
+    async def reserve(self, *, tenant: str, now_ms: int, tokens: int, limit: int) -> bool:
+        raise AssertionError
+
+    async def settle(self, *, tenant: str, now_ms: int, reserved: int, used: int) -> None:
+        raise AssertionError
+
+
+@dataclass
 class Made:
     """Makes embedders, and closes them after the test."""
 
     wire: Wire
     server: ScriptedServer
-    spent: list[tuple[str, Usage]] = field(default_factory=list)
-    origins: list[Origin] = field(default_factory=list)
+    ledger: Listed = field(default_factory=Listed)
     embedders: list[Embedder] = field(default_factory=list)
 
     def __call__(self, **options: Any) -> Embedder:
-        made = self.wire.embedder(
-            self.server.url,
-            spent=lambda origin, provider, model, usage: self.spent.append((f"{provider}:{model}", usage)),
-            **options,
-        )
+        records = EmbeddingRecords(ledger=self.ledger, price=Prices().price, now_ms=lambda: NOW_MS)
+        made = self.wire.embedder(self.server.url, records=records, **options)
         self.embedders.append(made)
         return made
+
+    async def recorded(self) -> list[CallRecord]:
+        """What the ledger holds once every record is kept."""
+        for embedder in self.embedders:
+            await embedder.aclose()
+        return self.ledger.records
 
 
 @pytest.fixture
@@ -156,7 +184,7 @@ class TestContract:
     async def test_nothing_to_embed_asks_nobody(self, make: Made, texts: list[str]) -> None:
         assert (await make().embed(texts)).shape == (len(texts), DIMENSION)
         assert make.server.received == []
-        assert make.spent == []
+        assert await make.recorded() == []
 
     async def test_many_texts_go_in_as_many_calls_as_the_provider_wants(self, make: Made) -> None:
         texts = [f"t{number}" for number in range(make.wire.most_texts * 2 + 1)]
@@ -165,7 +193,8 @@ class TestContract:
         assert sizes == [make.wire.most_texts, make.wire.most_texts, 1]
         last = np.asarray(vector(texts[-1]), dtype=np.float32)
         np.testing.assert_allclose(rows[-1], last / np.linalg.norm(last), rtol=1e-5)
-        assert make.spent == [(make.wire.name, Usage(input_tokens=11))] * 3
+        usages = [(f"{call.provider}:{call.model}", call.usage) for call in await make.recorded()]
+        assert usages == [(make.wire.name, Usage(input_tokens=11))] * 3
 
     async def test_a_long_text_is_embedded_by_its_beginning(self, make: Made) -> None:
         await make().embed(["é" * MAX_TEXT_BYTES])
@@ -176,12 +205,61 @@ class TestContract:
         rows = await make().embed(["a\ud800b"])
         assert np.linalg.norm(rows[0]) == pytest.approx(1)
 
-    async def test_usage_that_is_not_counted_is_0(self, make: Made) -> None:
+    async def test_usage_that_is_not_counted_is_unknown_and_not_0(self, make: Made) -> None:
         make.server.script(make.wire.reply([vector("a")], tokens=None))
         await make().embed(["a"])
-        assert make.spent == [(make.wire.name, Usage())]
+        (call,) = await make.recorded()
+        assert (call.status, call.usage, call.cost_usd) == (CallStatus.ANSWERED, None, None)
 
-    async def test_usage_need_not_be_listened_to(self, wire: Wire, server: ScriptedServer) -> None:
+    async def test_an_answered_call_is_recorded_whole(self, make: Made) -> None:
+        await make().embed(["a"], Origin(tenant="acme", session_id="s1"))
+        (call,) = await make.recorded()
+        assert (call.tenant, call.session_id, call.operation, call.at_ms) == ("acme", "s1", "embed", NOW_MS)
+        assert (call.status, call.fault, call.usage) == (CallStatus.ANSWERED, "", Usage(input_tokens=11))
+        assert call.cost_usd is not None
+        assert call.cost_usd > 0
+        assert call.latency_ms > 0
+
+    async def test_a_failed_call_is_recorded_with_its_fault(self, make: Made) -> None:
+        make.server.script(respond_json({"error": {"message": "wait"}}, status=429))
+        with pytest.raises(WorkUnavailable):
+            await make().embed(["a"], Origin(tenant="acme"))
+        (call,) = await make.recorded()
+        assert (call.tenant, f"{call.provider}:{call.model}") == ("acme", make.wire.name)
+        assert (call.status, call.fault, call.usage) == (CallStatus.FAILED, "throttled", None)
+        assert call.latency_ms > 0
+
+    async def test_of_a_reply_that_is_none_the_usage_is_recorded_all_the_same(self, make: Made) -> None:
+        make.server.script(make.wire.reply([vector("a")]))
+        with pytest.raises(WorkUnavailable):
+            await make().embed(["a", "b"])
+        (call,) = await make.recorded()
+        assert (call.status, call.fault, call.usage) == (CallStatus.FAILED, "garbled", Usage(input_tokens=11))
+
+    async def test_a_call_that_nobody_waits_for_any_more_is_recorded_as_given_up(self, make: Made) -> None:
+        make.server.script(Stall())
+        asked = asyncio.create_task(make().embed(["a"], Origin(tenant="acme")))
+        await make.server.arrived.wait()
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        (call,) = await make.recorded()
+        assert (call.tenant, f"{call.provider}:{call.model}") == ("acme", make.wire.name)
+        assert (call.status, call.fault, call.usage) == (CallStatus.GIVEN_UP, "", None)
+
+    async def test_no_caller_waits_for_a_record(self, make: Made) -> None:
+        make.ledger.open = asyncio.Event()
+        assert (await make().embed(["a"])).shape == (1, DIMENSION)
+        assert make.ledger.records == []
+        make.ledger.open.set()
+        assert len(await make.recorded()) == 1
+
+    async def test_a_record_that_cannot_be_kept_loses_no_vector(self, make: Made) -> None:
+        make.ledger.away = True
+        assert (await make().embed(["a"])).shape == (1, DIMENSION)
+        assert await make.recorded() == []
+
+    async def test_calls_need_not_be_recorded(self, wire: Wire, server: ScriptedServer) -> None:
         embedder = wire.embedder(server.url)
         assert (await embedder.embed(["a"])).shape == (1, DIMENSION)
         await embedder.aclose()
@@ -231,8 +309,10 @@ class TestContract:
 
     async def test_vectors_of_another_dimension_need_an_operator(self, make: Made) -> None:
         make.server.script(make.wire.reply([vector("a", DIMENSION + 1)]))
-        with pytest.raises(Broken, match=f"{DIMENSION + 1} dimensions, not {DIMENSION}"):
+        with pytest.raises(Broken) as raised:
             await make().embed(["a"])
+        assert f"{DIMENSION + 1} dimensions, not {DIMENSION}" in str(raised.value)
+        assert f"set ASKWELL_EMBEDDING_DIMENSION={DIMENSION + 1}" in str(raised.value)
 
     async def test_a_silent_provider_is_given_up(self, make: Made) -> None:
         make.server.script(Stall())

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
+from rich.console import Console
 
+from actors.retriever import Retriever
+from actors.vectors import MemoryVectorStore
 from loadtests.provider_stub.app import Stub
 from loadtests.provider_stub.config import StubConfig
 from loadtests.provider_stub.server import Served, serving
-from serve_app import wiring
+from serve_app import costs, wiring
+from serve_app.ports import free_port
 from serve_app.settings import Settings
 from serve_app.targets import targets
 from serve_app.valkey import Valkey
-from state.errors import BudgetSpent
+from state.errors import Broken, BudgetSpent, WorkUnavailable
 from state.ledger import RedisLedger
 from state.messages import FindGaps, FoundGaps, Origin
 from state.model import Document
@@ -103,11 +110,82 @@ async def test_embeddings_are_recorded_with_their_tenant_and_their_price(
     embedder = wiring.embedder(made, ledger)
     vectors = await embedder.embed(["Kubernetes in production"], Origin(tenant="acme"))
     assert vectors.shape == (1, embedder.dimension)
-    totals = await ledger.day("acme", today())
-    while not totals.rows:
-        totals = await ledger.day("acme", today())
-    (row,) = totals.rows
+    await embedder.aclose()
+    (row,) = (await ledger.day("acme", today())).rows
     assert (row.operation, row.tally.calls, row.tally.unpriced) == ("embed", 1, 0)
     assert row.tally.usage.input_tokens > 0
     assert row.tally.cost_usd > 0
+
+
+@pytest.mark.parametrize("provider", ["openai", "gemini"])
+async def test_a_failed_call_for_embeddings_is_recorded(
+    stub: Served, valkey: Valkey, redis: Redis, provider: str
+) -> None:
+    unheard = f"http://127.0.0.1:{free_port()}"
+    given = {f"{provider}_api_key": KEY, f"{provider}_base_url": unheard}
+    ledger = RedisLedger(redis)
+    embedder = wiring.embedder(settings(stub, valkey, embeddings=provider, **given), ledger)
+    with pytest.raises(WorkUnavailable):
+        await embedder.embed(["Kubernetes"], Origin(tenant="acme"))
     await embedder.aclose()
+    (row,) = (await ledger.day("acme", today())).rows
+    assert (row.operation, row.tally.calls, row.tally.failed, row.tally.unmeasured) == ("embed", 1, 1, 1)
+
+
+async def test_a_server_of_ones_own_is_asked_for_its_own_model(stub: Served, valkey: Valkey) -> None:
+    """The stub, spoken to as another server, is sent no dimension and gives every vector 1,536 of them."""
+    given = {"openai_api_key": KEY, "openai_dialect": "compatible", "embeddings": "openai"}
+    usual = wiring.embedder(settings(stub, valkey, **given))
+    with pytest.raises(Broken, match="set ASKWELL_EMBEDDING_DIMENSION=1536"):
+        await usual.embed(["Kubernetes"])
+    own = wiring.embedder(settings(stub, valkey, embedding_model="bge-m3", embedding_dimension=1536, **given))
+    assert own.name == "openai-compatible-bge-m3-1536"
+    assert (await own.embed(["Kubernetes"])).shape == (1, 1536)
+    for embedder in (usual, own):
+        await embedder.aclose()
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"),
+    [("openai", "openai-text-embedding-3-small-512"), ("gemini", "google-gemini-embedding-001-768")],
+)
+async def test_without_a_word_on_them_model_and_dimension_are_the_usual_ones(
+    stub: Served, valkey: Valkey, provider: str, name: str
+) -> None:
+    embedder = wiring.embedder(settings(stub, valkey, embeddings=provider, **{f"{provider}_api_key": KEY}))
+    assert embedder.name == name
+    await embedder.aclose()
+
+
+def costs_of_today(made: Settings, **asked: Any) -> str:
+    """What `askwell costs --day` prints."""
+    console = Console(record=True, width=200, force_terminal=False)
+    wanted = {"session_id": None, "day": f"{today()}", "tenant": None, "as_json": False, **asked}
+    costs.run(console, made, **wanted)
+    return console.export_text()
+
+
+async def test_indexing_the_catalogue_is_on_the_service_s_own_account_and_shown(
+    stub: Served, valkey: Valkey, redis: Redis
+) -> None:
+    made = settings(stub, valkey, embeddings="openai", openai_api_key=KEY)
+    assert "(service)" not in await asyncio.to_thread(costs_of_today, made)
+    embedder = wiring.embedder(made, RedisLedger(redis))
+    await Retriever(store=MemoryVectorStore(), embedder=embedder, catalogue=wiring.catalogue()).ready()
+    await embedder.aclose()
+    shown = await asyncio.to_thread(costs_of_today, made)
+    assert f"(service), {today()} (UTC)" in shown
+    assert "embed" in shown
+    tenants = json.loads(await asyncio.to_thread(costs_of_today, made, as_json=True))["tenants"]
+    assert tenants["(service)"]["total"]["calls"] > 0
+    assert "(service)" not in await asyncio.to_thread(costs_of_today, made, tenant="acme")
+
+
+async def test_a_day_shows_the_tokens_counted_against_the_budget(stub: Served, valkey: Valkey, redis: Redis) -> None:
+    made = settings(stub, valkey, tenant_daily_tokens=100_000)
+    assert "budget" not in await asyncio.to_thread(costs_of_today, made)
+    ledger = RedisLedger(redis)
+    assert await ledger.reserve(tenant="local", now_ms=wiring.now_ms(), tokens=12_345, limit=100_000)
+    assert "Tokens counted against the budget: 12,345 of 100,000." in await asyncio.to_thread(costs_of_today, made)
+    tenants = json.loads(await asyncio.to_thread(costs_of_today, made, as_json=True))["tenants"]
+    assert tenants["local"]["reserved_tokens"] == 12_345

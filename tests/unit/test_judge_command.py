@@ -11,12 +11,13 @@ from rich.console import Console
 
 from actors.judging.agreement import Estimate
 from actors.judging.gold import load
-from actors.judging.measurement import Measurement, Plan, survey
+from actors.judging.measurement import Agreement, Measurement, Plan, survey
 from actors.judging.probes import PROBES, finding
 from serve_app import judge
 from serve_app.ports import free_port
 from serve_app.settings import Settings
 from state.errors import InvalidField
+from state.model import CriterionName
 
 KEY = "sk-secret-of-this-test"
 
@@ -81,6 +82,37 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_asked_for(
     with pytest.raises(InvalidField, match="--output"):
         judge.run(offline, console, items=1, seed=1, reruns=0, twice=False, output=tmp_path / "none" / "judge.json")
     assert not console.export_text()
+
+
+def test_a_probe_without_a_pair_is_not_measured_and_one_without_a_score_is_missed(console: Console) -> None:
+    estimate = Estimate(value=0.5, low=0.4, high=0.6, n=9)
+    part = Agreement(
+        kappa=estimate,
+        criteria=dict.fromkeys(CriterionName, estimate),
+        verdicts=estimate,
+        false_accepts=0,
+        false_refusals=0,
+        raters_accept=5,
+        lenient=estimate,
+        raters_kappa=estimate,
+        raters_verdicts=0.9,
+    )
+    measurement = Measurement(
+        judges={"openai:a": 9},
+        judgements=9,
+        failures={},
+        agreement={"all": part},
+        flips=None,
+        probes=(finding(PROBES[0], [], unscored=0, seed=1), finding(PROBES[2], [], unscored=3, seed=1)),
+        items=(),
+    )
+    judge.report(console, measurement)
+    rows = {line for line in console.export_text().splitlines() if PROBES[0].about in line or PROBES[2].about in line}
+    verdicts = {PROBES[n].name: next(row for row in rows if PROBES[n].about in row) for n in (0, 2)}
+    assert "not measured" in verdicts[PROBES[0].name]
+    assert "MISSED" not in verdicts[PROBES[0].name]
+    assert "MISSED" in verdicts[PROBES[2].name]
+    assert not measurement.held
 
 
 def test_a_mixture_of_judges_is_pointed_out(console: Console) -> None:

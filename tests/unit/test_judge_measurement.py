@@ -11,7 +11,7 @@ import pytest
 
 from actors.judging.gold import Half, Item, load
 from actors.judging.measurement import Measurement, Plan, measure, survey
-from actors.judging.probes import PROBES
+from actors.judging.probes import PROBES, Probe
 from actors.judging.variants import FILLER, ORDER
 from state.errors import BrokenReply, WorkUnavailable
 from state.messages import EvaluateAnswer, Heard, JudgedAnswer
@@ -193,6 +193,13 @@ async def test_a_biased_judge_misses_the_probe_for_its_bias(name: str, bias: Cal
     assert [probe.passed for probe in biased.probes] == [False]
     assert fair.held
     assert not biased.held
+
+
+async def test_a_probe_that_finds_nothing_to_change_has_no_part_in_the_verdict() -> None:
+    empty = Probe(name="nothing", about="nothing", limit=0.2, change=lambda request, item, gold: None)
+    found = await measured(Oracle(), Plan(reruns=0, probes=(empty, PROBES[0])))
+    assert [probe.passed for probe in found.probes] == [None, True]
+    assert found.held
 
 
 async def test_the_same_request_is_never_under_way_twice_so_that_a_rerun_is_one() -> None:

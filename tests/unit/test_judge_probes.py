@@ -186,3 +186,8 @@ def test_a_finding_counts_the_verdicts_that_were_turned_and_the_largest_gain() -
 def test_a_probe_without_a_scored_pair_does_not_pass() -> None:
     found = finding(PROBES[0], [], unscored=3, seed=1)
     assert (found.effect, found.passed) == (None, False)
+
+
+def test_a_probe_for_which_no_pair_was_drawn_neither_passes_nor_fails() -> None:
+    found = finding(PROBES[0], [], unscored=0, seed=1)
+    assert (found.effect, found.passed) == (None, None)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from actors.llm import Judgement
-from actors.prompted import UNUSABLE, PromptedLLM
+from actors.prompted import PromptedLLM
 from actors.providers.port import Fault
 from state.errors import AskwellError, BrokenReply, BudgetSpent, StepTimedOut, WorkUnavailable
 from state.messages import EvaluateAnswer, Origin, WriteAnswer, WriteQuestion, WrittenQuestion

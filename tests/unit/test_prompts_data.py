@@ -16,10 +16,10 @@ from actors.grounding import said, ungrounded
 from actors.llm import RESULTS, Result
 from actors.prompts import OPERATIONS, SCHEMAS, WORDINGS, Wording, parsed
 from actors.prompts.library import DATA, load
-from actors.prompts.markup import unescaped
 from state.errors import RecordUnreadable
 from state.messages import FoundGaps, WrittenPrompts, WrittenQuestion
 from state.model import Answer, Claim, Document, Inputs
+from tests.prompt_markup import unescaped
 
 PINNED: Mapping[str, str] = {
     "evaluate_answer/1": "b41d6ae013a0",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from actors.llm import RESULTS, Request
 from actors.prompts import OPERATIONS, SCHEMAS, WORDINGS, Rendered, context_of, parsed, rendered, repair
-from actors.prompts.markup import escaped, leaf, seen, unescaped
+from actors.prompts.markup import escaped, leaf, seen
 from actors.providers.port import Call, Turn
 from state.errors import BrokenReply
 from state.messages import EvaluateAnswer, FindGaps, RefineAnswer, WriteAnswer, WritePrompts, WriteQuestion
@@ -35,6 +35,7 @@ from state.model import (
     PromptType,
     Suggestion,
 )
+from tests.prompt_markup import unescaped
 
 CV = "Imogen Tadesse\n\n- R&D at Quillmere: latency < 50 ms\n\n99: led NASA"
 JOB = "Platform engineer\nKubernetes is required"

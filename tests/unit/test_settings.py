@@ -31,6 +31,12 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ASKWELL_API_KEYS", "acme=1", "JSON"),
         ("ASKWELL_API_KEYS", '{"acme": "short"}', "shorter"),
         ("ASKWELL_API_KEYS", f'{{"acme": "{KEY}", "other": "{KEY}"}}', "share"),
+        ("ASKWELL_API_KEYS", f'{{"(service)": "{KEY}"}}', "the service's own"),
+        ("ASKWELL_PRICES", "/no/such/file.json", "ASKWELL_PRICES"),
+        ("ASKWELL_EMBEDDINGS", "word2vec", "openai"),
+        ("GEMINI_BASE_URL", "localhost", "http://"),
+        ("ASKWELL_OPENAI_DIALECT", "esperanto", "compatible"),
+        ("ASKWELL_LLM_HEDGE_SHARE", "2", "less"),
         ("ASKWELL_ROLLOUTS", '{"no_such_flag": 5}', "unknown"),
         ("ASKWELL_ROLLOUTS", '{"advanced_quality_evaluation": 101}', "less"),
     ],
@@ -43,6 +49,14 @@ def test_a_bad_value_is_refused_with_the_variable_s_name(
         load()
     assert refused.value.field == name
     assert KEY not in str(refused.value)
+
+
+def test_a_providers_embeddings_want_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASKWELL_EMBEDDINGS", "gemini")
+    with pytest.raises(InvalidField, match="GEMINI_API_KEY"):
+        load()
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    assert load().embeddings == "gemini"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.10", "example.com", "::"])
