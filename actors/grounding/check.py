@@ -1,19 +1,29 @@
 """Holds an answer to its sources.
 
-Claims are held to their sources word for word. The title and the bullets are then read by the table of
-extractors, one a kind of fact; a fact stands if one source bears it, in whatever form it is written
-there ('40 percent', 'forty percent' and 'two-fifths' are one figure). What no extractor reads, such as
-the order of words, is free: an answer may be a paraphrase.
+Claims are held to the sources they name. The title and the bullets are then read by the table of
+extractors, one a kind of fact; a fact stands if the sources bear it, in whatever form it is written
+there ('40 percent', 'forty percent' and 'two-fifths' are one figure). A sentence that a source says word
+for word stands as it is. What no extractor reads, such as the order of words, is free: an answer may be
+a paraphrase.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from actors.grounding.extractors import EXTRACTORS, InventionKind
-from actors.grounding.source import Source, folded, said, sources_of
-from state.model import Answer, Bullet, Document, Inputs
+from actors.grounding.claims import CLAIM_RULES, ClaimRule, faults_of
+from actors.grounding.extractors import EXTRACTORS, Extractor, InventionKind
+from actors.grounding.source import STOPS, Source, folded, sources_of
+from state.model import Answer, Document, Inputs
+
+_MISSING = re.compile(
+    r"\b(?:What was done|Tools and method|Outcome|(?:[\w'’-]+ ){1,4}) ?not yet (?:told|measured|stated)\b[.:]?|\bRelated experience:",
+    re.IGNORECASE,
+)
+"""Says that something is missing, which invents nothing."""
+_SENTENCE = re.compile(r"(?:[^.;:!?\n•]|[.;:!?](?=\S))+[.;:!?]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,47 +34,60 @@ class Invention:
     words: str
 
 
-def ungrounded(answer: Answer, inputs: Inputs, cv: Document) -> tuple[Invention, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What an answer is held to."""
+
+    claims: tuple[ClaimRule, ...] = CLAIM_RULES
+    facts: tuple[Extractor, ...] = EXTRACTORS
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*(rule.name for rule in self.claims), *(rule.name for rule in self.facts))
+
+    def without(self, name: str) -> Rules:
+        """The same rules but for one."""
+        return replace(
+            self,
+            claims=tuple(rule for rule in self.claims if rule.name != name),
+            facts=tuple(rule for rule in self.facts if rule.name != name),
+        )
+
+
+RULES = Rules()
+
+
+def ungrounded(answer: Answer, inputs: Inputs, cv: Document, *, rules: Rules = RULES) -> tuple[Invention, ...]:
     """Everything `answer` invents, in the order it stands there; empty if all of it holds."""
-    found = list(_misquoted(answer.bullets, inputs, cv))
+    faults = faults_of(answer.bullets, inputs, cv, rules.claims)
+    found = [Invention(kind=kind, words=words) for kind, words in faults]
     sources = sources_of(inputs, cv)
     for text in (answer.title, *(bullet.text for bullet in answer.bullets)):
-        found += unborne(text, sources)
+        found += unborne(text, sources, extractors=rules.facts)
     return tuple(dict.fromkeys(found))
 
 
-def unborne(text: str, sources: Sequence[Source]) -> list[Invention]:
-    """The facts of a piece of text that none of the sources bears."""
+def unborne(text: str, sources: Sequence[Source], *, extractors: Sequence[Extractor] = EXTRACTORS) -> list[Invention]:
+    """The facts of a piece of text that none of the sources bears.
+
+    A text that is still growing is to be cut where its last sentence ends: half a figure is another figure.
+    """
+    rest = _reworded(_MISSING.sub("\n", text), sources)
     return [
         Invention(kind=extractor.kind, words=fact.words)
-        for extractor in EXTRACTORS
-        for fact in extractor.asserted(text)
-        if not any(extractor.borne(fact, source) for source in sources)
+        for extractor in extractors
+        for fact in extractor.asserted(rest)
+        if not extractor.borne(fact, sources)
     ]
 
 
-def _misquoted(bullets: Sequence[Bullet], inputs: Inputs, cv: Document) -> Iterator[Invention]:
-    lines = dict(cv.lines())
-    for bullet in bullets:
-        for claim in bullet.claims:
-            source = _source_text(claim.source, inputs, lines)
-            if source is None:
-                yield Invention(kind=InventionKind.SOURCE, words=claim.source)
-            elif not _within(claim.quote, source):
-                yield Invention(kind=InventionKind.QUOTE, words=claim.quote)
-            if not _within(claim.text, bullet.text):
-                yield Invention(kind=InventionKind.CLAIM, words=claim.text)
+def _reworded(text: str, sources: Sequence[Source]) -> str:
+    """The text without the sentences that a source says in the same words."""
+    if _told_so(text, sources):
+        return ""
+    return _SENTENCE.sub(lambda sentence: "\n" if _told_so(sentence.group(), sources) else sentence.group(), text)
 
 
-def _source_text(source: str, inputs: Inputs, lines: dict[int, str]) -> str | None:
-    kind, _, name = source.partition(":")
-    if kind == "input" and name in inputs:
-        return said(inputs[name])
-    if kind == "cv" and name.isascii() and name.isdigit() and len(name) < 10:
-        return lines.get(int(name))
-    return None
-
-
-def _within(words: str, text: str) -> bool:
-    wanted = folded(words)
-    return bool(wanted) and wanted in folded(text)
+def _told_so(text: str, sources: Sequence[Source]) -> bool:
+    plain = folded(text).strip(STOPS)
+    return any(plain in source.folded and plain in source.verbatim for source in sources)

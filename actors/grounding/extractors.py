@@ -1,101 +1,114 @@
-"""The kinds of fact an answer may invent: how each is read out of it, and what bears it out."""
+"""The kinds of invention, and the table of what is read out of an answer to find them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
 
+from actors.grounding.agency import asserted_deeds, asserted_leading, deed_borne, leading_borne
+from actors.grounding.bearing import (
+    Borne,
+    by_one,
+    change_borne,
+    date_borne,
+    employer_borne,
+    name_borne,
+    number_borne,
+    outcome_borne,
+    title_borne,
+    tool_borne,
+)
+from actors.grounding.counts import (
+    asserted_bounds,
+    asserted_counts,
+    asserted_versions,
+    bound_borne,
+    count_borne,
+    version_borne,
+)
 from actors.grounding.dates import asserted_dates
+from actors.grounding.denials import asserted_denials, denial_borne
+from actors.grounding.effects import asserted_clauses, asserted_effects, clause_borne, effect_borne
 from actors.grounding.facts import Fact
 from actors.grounding.names import asserted_employers, asserted_names, asserted_titles
-from actors.grounding.outcomes import asserted_outcomes
-from actors.grounding.quantities import asserted_numbers
+from actors.grounding.numbers import asserted_numbers
+from actors.grounding.outcomes import asserted_changes, asserted_outcomes
 from actors.grounding.source import Source
-
-_CREDENTIAL = re.compile(
-    r"\b(certif|accredit|award|licen[cs]ed|patent|prize|promoted to|graduat|won\b|winn)\w*", re.IGNORECASE
-)
+from actors.grounding.themes import themes
+from actors.grounding.tools import asserted_tools
 
 
 class InventionKind(StrEnum):
+    """The first four are faults of a claim, the others facts of a text."""
+
     SOURCE = "source"
     QUOTE = "quote"
     CLAIM = "claim"
+    BASIS = "basis"
     NUMBER = "number"
+    BOUND = "bound"
+    COUNT = "count"
     DATE = "date"
     NAME = "name"
+    TOOL = "tool"
     EMPLOYER = "employer"
     TITLE = "title"
+    SENIORITY = "seniority"
+    AGENCY = "agency"
     OUTCOME = "outcome"
+    DENIAL = "denial"
+    RECOGNITION = "recognition"
     CREDENTIAL = "credential"
+    SUPERLATIVE = "superlative"
+    SCOPE = "scope"
+    FREQUENCY = "frequency"
+    ACTIVITY = "activity"
+    UNTOLD = "untold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extractor:
-    """One kind of fact: the facts a text asserts, and whether a source bears one of them.
+    """One rule: the facts of its kind that a text asserts, and whether the sources bear one of them."""
 
-    A source that holds a text word for word bears every fact of the text.
-    """
-
+    name: str
     kind: InventionKind
     asserted: Callable[[str], Iterable[Fact]]
-    borne: Callable[[Fact, Source], bool]
+    borne: Callable[[Fact, Sequence[Source]], bool]
 
 
-def _number_borne(fact: Fact, source: Source) -> bool:
-    if fact.key in source.quantities:
-        return True
-    value, unit = fact.key
-    return unit == "order" and any(
-        isinstance(held, Decimal) and isinstance(value, Decimal) and held >= 2 * value
-        for held, held_unit in source.quantities
-        if held_unit or not (isinstance(held, Decimal) and 1900 <= held <= 2100)
-    )
+def _rule(name: str, kind: InventionKind, asserted: Callable[[str], Iterable[Fact]], borne: Borne) -> Extractor:
+    return Extractor(name=name, kind=kind, asserted=asserted, borne=borne)
 
 
-def _date_borne(fact: Fact, source: Source) -> bool:
-    kind, value = fact.key
-    if kind == "month":
-        return value in source.months
-    same = {"autumn", "fall"} if value in {"autumn", "fall"} else {value}
-    return not same.isdisjoint(source.tokens)
-
-
-def _name_borne(fact: Fact, source: Source) -> bool:
-    whole, *parts = fact.key
-    return whole in source.tokens or source.tokens.issuperset(parts)
-
-
-def _run_borne(fact: Fact, source: Source) -> bool:
-    return fact.words in source.text or source.tokens.issuperset(str(part) for part in fact.key)
-
-
-def _outcome_borne(fact: Fact, source: Source) -> bool:
-    """A change and its figure must stand together, and in the same direction."""
-    direction, figures = fact.key
-    return isinstance(figures, frozenset) and any(
-        direction in told and not figures.isdisjoint(held) for held, told in source.sentences
-    )
-
-
-def _asserted_credentials(text: str) -> Iterator[Fact]:
-    for match in _CREDENTIAL.finditer(text):
-        yield Fact(match.group(), (match[1].lower(),))
-
-
-def _credential_borne(fact: Fact, source: Source) -> bool:
-    return str(fact.key[0]) in source.text.lower()
+def _themed(name: str, kind: InventionKind, theme_kind: str) -> Extractor:
+    table = themes(theme_kind)
+    return _rule(name, kind, table.asserted, table.borne)
 
 
 EXTRACTORS: tuple[Extractor, ...] = (
-    Extractor(kind=InventionKind.NUMBER, asserted=asserted_numbers, borne=_number_borne),
-    Extractor(kind=InventionKind.DATE, asserted=asserted_dates, borne=_date_borne),
-    Extractor(kind=InventionKind.NAME, asserted=asserted_names, borne=_name_borne),
-    Extractor(kind=InventionKind.EMPLOYER, asserted=asserted_employers, borne=_run_borne),
-    Extractor(kind=InventionKind.TITLE, asserted=asserted_titles, borne=_run_borne),
-    Extractor(kind=InventionKind.OUTCOME, asserted=asserted_outcomes, borne=_outcome_borne),
-    Extractor(kind=InventionKind.CREDENTIAL, asserted=_asserted_credentials, borne=_credential_borne),
+    _rule("numbers", InventionKind.NUMBER, asserted_numbers, by_one(number_borne)),
+    _rule("bounds", InventionKind.BOUND, asserted_bounds, bound_borne),
+    _rule("versions", InventionKind.NUMBER, asserted_versions, version_borne),
+    _rule("counts", InventionKind.COUNT, asserted_counts, count_borne),
+    _rule("dates", InventionKind.DATE, asserted_dates, by_one(date_borne)),
+    _rule("names", InventionKind.NAME, asserted_names, by_one(name_borne)),
+    _rule("tools", InventionKind.TOOL, asserted_tools, by_one(tool_borne)),
+    _rule("employers", InventionKind.EMPLOYER, asserted_employers, by_one(employer_borne)),
+    _rule("titles", InventionKind.TITLE, asserted_titles, title_borne),
+    _themed("seniority", InventionKind.SENIORITY, "seniority"),
+    _rule("leading", InventionKind.AGENCY, asserted_leading, leading_borne),
+    _rule("deeds", InventionKind.AGENCY, asserted_deeds, deed_borne),
+    _rule("outcomes", InventionKind.OUTCOME, asserted_outcomes, by_one(outcome_borne)),
+    _rule("changes", InventionKind.OUTCOME, asserted_changes, change_borne),
+    _rule("effects", InventionKind.OUTCOME, asserted_effects, effect_borne),
+    _themed("benefits", InventionKind.OUTCOME, "benefit"),
+    _rule("denials", InventionKind.DENIAL, asserted_denials, denial_borne),
+    _themed("recognition", InventionKind.RECOGNITION, "recognition"),
+    _themed("credentials", InventionKind.CREDENTIAL, "credential"),
+    _themed("superlatives", InventionKind.SUPERLATIVE, "superlative"),
+    _themed("scope", InventionKind.SCOPE, "scope"),
+    _themed("frequency", InventionKind.FREQUENCY, "frequency"),
+    _themed("activities", InventionKind.ACTIVITY, "activity"),
+    _rule("clauses", InventionKind.UNTOLD, asserted_clauses, clause_borne),
 )

@@ -4,167 +4,164 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 
-from actors.grounding.dates import NUMERIC_DATE
-from actors.grounding.facts import Fact, Key
-from actors.grounding.vocabulary import any_of, words_of
+from actors.grounding.dates import MONTH, NUMERIC_DATE
+from actors.grounding.facts import Key
+from actors.grounding.spelled import COMPOUND, Quantity, blanked, parts_of, with_decimals, worded
+from actors.grounding.units import (
+    FRACTIONS,
+    MULTIPLES,
+    NUMBER_WORD,
+    ORDINALS,
+    SCALES,
+    SPANS,
+    UNITS,
+    WORD_VALUES,
+    in_base_unit,
+)
+from actors.grounding.vocabulary import any_of
+
+__all__ = ["BREAK", "WORD_VALUES", "figures_in", "is_year", "quantities", "quantity_keys", "shares_of"]
 
 BREAK = "\n•\n"
 """Stands between two texts that are read as one; no figure, name or sentence reaches across it."""
 
-_ONES = words_of(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-)
-_TENS = words_of("twenty thirty forty fifty sixty seventy eighty ninety")
-WORD_VALUES = {word: n for n, word in enumerate(_ONES)} | {word: 10 * n for n, word in enumerate(_TENS, 2)}
-WORD_VALUES |= {"dozen": 12}
-SCALES = {"hundred": 100, "thousand": 1_000, "k": 1_000, "million": 10**6, "bn": 10**9, "billion": 10**9}
-
-_UNIT_WORDS: dict[str, str] = {
-    "%": "% percent pct percentage",
-    "x": "x × fold",
-    "times": "times",
-    "£": "pound pounds gbp quid",
-    "$": "dollar dollars usd",
-    "€": "euro euros eur",
-    "year": "year years yr yrs",
-    "quarter": "quarters",
-    "month": "month months mth mths",
-    "fortnight": "fortnight fortnights",
-    "week": "week weeks wk wks",
-    "day": "day days",
-    "hour": "hour hours hr hrs h",
-    "minute": "minute minutes min mins",
-    "second": "second seconds sec secs s",
-    "ms": "ms millisecond milliseconds",
-    "kb": "kb kilobyte kilobytes",
-    "mb": "mb megabyte megabytes",
-    "gb": "gb gigabyte gigabytes",
-    "tb": "tb terabyte terabytes",
-    "kg": "kg kilo kilos kilogram kilograms",
-    "km": "km kilometre kilometres kilometer kilometers",
-    "mile": "mile miles",
-    "tonne": "tonne tonnes",
-}
-UNITS = {word: unit for unit, words in _UNIT_WORDS.items() for word in words.split()}
-_BASES: dict[str, tuple[str, Decimal]] = {
-    "year": ("month", Decimal(12)),
-    "quarter": ("month", Decimal(3)),
-    "fortnight": ("day", Decimal(14)),
-    "week": ("day", Decimal(7)),
-    "hour": ("second", Decimal(3600)),
-    "minute": ("second", Decimal(60)),
-    "ms": ("second", Decimal("0.001")),
-}
-_FRACTIONS = {"half": 2, "third": 3, "quarter": 4, "fifth": 5, "eighth": 8, "tenth": 10}
-_MULTIPLES: dict[str, tuple[int, str]] = {
-    "twice": (2, "times"),
-    "double": (2, "x"),
-    "doubled": (2, "x"),
-    "doubling": (2, "x"),
-    "triple": (3, "x"),
-    "tripled": (3, "x"),
-    "tripling": (3, "x"),
-    "quadrupled": (4, "x"),
-    "halve": (50, "%"),
-    "halved": (50, "%"),
-    "halving": (50, "%"),
-    "dozens": (12, "order"),
-    "hundreds": (100, "order"),
-    "thousands": (1_000, "order"),
-    "millions": (10**6, "order"),
-}
-NUMBER_WORD = rf"(?:{any_of([*WORD_VALUES, 'hundred', 'thousand', 'million', 'billion'])})"
 _FIGURE = re.compile(
-    rf"""(?<!\w) (?: (?P<currency>[£$€])\s? )?
-    (?: (?P<digits> \d{{1,3}}(?:,\d{{3}})+(?!\d) | \d+ ) (?P<decimals>\.\d+)?
+    rf"""(?<!\w) (?: (?P<currency>[£$€]|(?:GBP|USD|EUR)[ ])\s? )?
+    (?: (?P<digits> \d{{1,3}}(?:,\d{{3}})+(?!\d) | \d+ ) (?P<decimals>\.\d+|½)?
         (?: [\s-]? (?P<scale>{any_of(SCALES)}|(?<=\d)m|(?<=\d)M)(?!\w) )?
-      | (?P<words> {NUMBER_WORD} (?: (?:[ -]|[ ]and[ ]) {NUMBER_WORD} )* )(?=\W|$|fold\b)
+      | (?P<words> {NUMBER_WORD} (?: (?:[ -] | (?:(?<=hundred)|(?<=thousand)|(?<=million))[ ]and[ ]) {NUMBER_WORD} )* )(?=\W|$|fold\b)
     )
-    (?: (?P<ordinal>st|nd|rd|th)(?!\w) | [\s-]? (?P<unit>{any_of(UNITS)}|per[ ]cent)(?!\w) | (?!\w) )""",
+    (?P<half> [ ]and[ ]a[ ]half\b )?
+    (?: (?P<ordinal>st|nd|rd|th)(?!\w)
+      | [ap]m(?!\w)
+      | (?: [ ](?:more|extra|additional|further|working|consecutive|successive|full|whole)(?=[ ]) )?
+        [\s-]? (?P<unit>{any_of(UNITS.keys() - {"p", "t"})}|per[ ]cent|(?<=\d)t|(?<=\d)p(?![.]?m))(?!\w)
+        (?P<half_more> [ ]and[ ]a[ ]half\b )?
+      | (?!\w) )""",
     re.VERBOSE | re.IGNORECASE,
 )
-_FRACTION = re.compile(
-    rf"""\b(?: (?P<n>{any_of(_ONES[1:10])}) [\s-] (?P<parts>halves|thirds|quarters|fifths|eighths|tenths)
-      | (?:a|one) [\s-] (?P<part>{any_of(_FRACTIONS)}) (?=\s+of\b)
-      | (?:by|in|to) \s+ (?P<half>half)\b | (?P<the_half>half)(?=\s+(?:of|the)\b) )\b""",
-    re.VERBOSE | re.IGNORECASE,
+_TIDIED = re.compile(r"\bFY ?'?(?P<year>\d\d)\b|(?<=\d)-?(?:ish|odd)\b", re.IGNORECASE)
+_COUPLE = re.compile(r"\b(?:a|the|last) couple of (?P<unit>\w+)", re.IGNORECASE)
+_PERCENTILE = re.compile(r"\bp(?P<n>\d\d)\b", re.IGNORECASE)
+_MULTIPLE = re.compile(rf"\b(?:{any_of(MULTIPLES)})\b(?!-)", re.IGNORECASE)
+_OF_MONTH = re.compile(rf" (?:of )?{MONTH}\b", re.IGNORECASE)
+_TOGETHER = re.compile(
+    rf"\b(?P<n>\d+|{any_of(WORD_VALUES)}) (?:(?P<us>of us)|(?P<others>others|colleagues|friends|teammates))\b",
+    re.IGNORECASE,
 )
-_MULTIPLE = re.compile(rf"\b(?:{any_of(_MULTIPLES)})\b", re.IGNORECASE)
-_EACH = re.compile(rf"\b(?:an?|per|each|every)[ -](?P<unit>{any_of(UNITS)})\b", re.IGNORECASE)
-_NOTHING = re.compile(r"\b(?:no|none|never|without|nil|not)\b", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """`bare` is the figure as it stands, `value` the same in the base of its `unit` (12 for '1 year')."""
-
-    words: str
-    bare: Decimal
-    value: Decimal
-    unit: str
+_RATIO = re.compile(
+    rf"\b(?P<n>\d+|{any_of(WORD_VALUES)}) (?:in|of|out of) (?:every )?(?P<of>\d+|{any_of(WORD_VALUES)})\b",
+    re.IGNORECASE,
+)
+_EACH = re.compile(rf"\b(?:an?|per|each|every|the)[ -](?P<unit>{any_of(UNITS)})\b(?! and a half)", re.IGNORECASE)
+_ANY = re.compile(
+    rf"\d|\b(?:{any_of((*WORD_VALUES, *FRACTIONS, *MULTIPLES, 'hundred', 'thousand', 'million', 'billion'))}|an? (?:{SPANS}))",
+    re.IGNORECASE,
+)
+_ORDINAL = re.compile(rf"\b(?:{any_of(ORDINALS)})\b", re.IGNORECASE)
+_NOTHING = re.compile(r"\b(?:no|none|never|nobody|without|nil|not)\b", re.IGNORECASE)
 
 
 def quantities(text: str) -> Iterator[Quantity]:
-    """Figures, fractions and multiples; of a date in figures only the year."""
-    text = NUMERIC_DATE.sub(lambda date: date["year"] or date["year_first"], text)
-    for match in _FIGURE.finditer(_FRACTION.sub(BREAK, text)):
+    """Figures, fractions, multiples and spans of time such as 'half a year'; of a date in figures only the year."""
+    if not _ANY.search(text):
+        return
+    rest = _TIDIED.sub(_tidy, with_decimals(NUMERIC_DATE.sub(_year_alone, text)))
+    for found in worded(rest):
+        yield found
+        rest = blanked(rest, found)
+    for match in _FIGURE.finditer(rest):
         yield _figure(match)
-    for match in _FRACTION.finditer(text):
-        part = match["part"] or match["half"] or match["the_half"] or _singular_part(match["parts"])
-        count = WORD_VALUES[match["n"].lower()] if match["n"] else 1
-        share = (Decimal(100 * count) / _FRACTIONS[part.lower()]).normalize()
-        yield Quantity(match.group(), share, share, "%")
-    for match in _MULTIPLE.finditer(text):
-        value, unit = _MULTIPLES[match.group().lower()]
-        yield Quantity(match.group(), Decimal(value), Decimal(value), unit)
+    for match in _MULTIPLE.finditer(rest):
+        value, unit = MULTIPLES[match.group().lower()]
+        yield Quantity(match.group(), Decimal(value), Decimal(value), unit, *match.span())
 
 
 def quantity_keys(text: str) -> frozenset[Key]:
-    """(value, unit) of every figure, and (value, '') for each; 'a month' is 1 month, and a denial is 0."""
+    """(value, unit) of every figure, and (value, '') for each; 'a month' is 1 month, and a denial is 0.
+
+    A share is also told by its parts ('9 in 10'), a figure without a unit also stands under (value, 'count').
+    """
     keys: set[Key] = set()
     for found in quantities(text):
-        keys |= {(found.bare, ""), (found.value, found.unit)}
+        keys.add((found.value, found.unit or "count"))
+        if found.unit != "nth":
+            keys.add((found.bare, ""))
         if found.unit == "times":
             keys.add((found.value, "x"))
+        if found.words.lower().endswith(" quarters") and found.unit == "%":
+            keys.add(in_base_unit(found.value / 25, "quarter"))
+    for match in COMPOUND.finditer(text):
+        keys |= {in_base_unit(*part) for part in parts_of(match)}
     for match in _EACH.finditer(text):
-        keys.add(_in_base_unit(Decimal(1), UNITS[match["unit"].lower()]))
+        keys.add(in_base_unit(Decimal(1), UNITS[match["unit"].lower()]))
+    for match in _TOGETHER.finditer(text):
+        n = Decimal(WORD_VALUES.get(match["n"].lower(), match["n"]))
+        keys |= {(n - 1 if match["us"] else n + 1, ""), (n - 1 if match["us"] else n + 1, "count")}
+    for match in _RATIO.finditer(text):
+        keys.add(_ratio(match))
+    for match in _COUPLE.finditer(text):
+        unit = UNITS.get(match["unit"].lower(), "")
+        keys |= {(Decimal(2), ""), in_base_unit(Decimal(2), unit) if unit else (Decimal(2), "count")}
+    keys |= {(Decimal(match["n"]), "nth") for match in _PERCENTILE.finditer(text)}
+    for match in _ORDINAL.finditer(text):
+        keys.add((Decimal(ORDINALS[match.group().lower()]), "nth"))
     if _NOTHING.search(text):
         keys.add((Decimal(0), ""))
     return frozenset(keys)
 
 
 def figures_in(text: str) -> frozenset[Decimal]:
-    """Its figures as they stand, without units."""
-    return frozenset(found.bare for found in quantities(text))
+    """Its figures without units; a share both as 40 and as 0.4."""
+    return frozenset(figure for found in quantities(text) for figure in shares_of(found))
 
 
-def asserted_numbers(text: str) -> Iterator[Fact]:
-    for found in quantities(text):
-        if found.words.lower() != "one":
-            unit = "" if found.unit == "times" else found.unit
-            yield Fact(found.words, (found.value if unit else found.bare, unit))
+def is_year(found: Quantity) -> bool:
+    return not found.unit and found.words.isdigit() and 1900 <= found.bare <= 2100
+
+
+def shares_of(found: Quantity) -> tuple[Decimal, ...]:
+    """The figure as it stands, and of a share the other way to write it."""
+    if found.unit == "%" or found.named == "p":
+        return found.bare, (found.bare / 100).normalize()
+    if not found.unit and 0 < found.bare < 1:
+        return found.bare, (found.bare * 100).normalize()
+    return (found.bare,)
+
+
+def _tidy(match: re.Match[str]) -> str:
+    """'FY24' as the year, '10ish' as 10, as long as they were."""
+    return (f"20{match['year']}" if match["year"] else "").rjust(len(match.group()))
+
+
+def _year_alone(date: re.Match[str]) -> str:
+    """Its year, padded, so that nothing after it moves."""
+    return (date["year"] or date["year_first"]).rjust(len(date.group()))
 
 
 def _figure(match: re.Match[str]) -> Quantity:
     if match["words"]:
         bare = _spelled(match["words"].lower())
     else:
-        bare = Decimal(match["digits"].replace(",", "") + (match["decimals"] or ""))
+        bare = Decimal(match["digits"].replace(",", "") + (match["decimals"] or "").replace("½", ".5"))
     scale = (match["scale"] or "").lower()
     millions = scale == "m" and (match["currency"] or match["scale"] == "M")
     bare *= 10**6 if millions else SCALES.get(scale, 1)
-    unit = match["currency"] or UNITS.get((match["unit"] or "").lower().replace("per cent", "%"), "")
-    value, base = _in_base_unit(bare, unit)
-    return Quantity(match.group().strip(), bare.normalize(), value, base)
+    if match["half"] or match["half_more"]:
+        bare += Decimal("0.5")
+    currency = (match["currency"] or "").strip().lower()
+    unit = UNITS.get(currency, currency) or UNITS.get((match["unit"] or "").lower().replace("per cent", "percent"), "")
+    value, base = in_base_unit(bare, unit)
+    if match["ordinal"] and not _OF_MONTH.match(match.string, match.end()):
+        base = "nth"
+    return Quantity(match.group().strip(), bare.normalize(), value, base, *match.span(), unit)
 
 
-def _in_base_unit(value: Decimal, unit: str) -> tuple[Decimal, str]:
-    base, factor = _BASES.get(unit, (unit, Decimal(1)))
-    return (value * factor).normalize(), base
+def _ratio(match: re.Match[str]) -> Key:
+    count, of = (Decimal(WORD_VALUES.get(match[part].lower(), match[part])) for part in ("n", "of"))
+    return (100 * count / of).normalize() if of else Decimal(0), "%"
 
 
 def _spelled(words: str) -> Decimal:
@@ -178,7 +175,3 @@ def _spelled(words: str) -> Decimal:
         elif word in SCALES:
             total, group = total + max(group, 1) * SCALES[word], 0
     return Decimal(total + group)
-
-
-def _singular_part(plural: str) -> str:
-    return "half" if plural.lower() == "halves" else plural[:-1]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.grounding import EXTRACTORS, Extractor, Invention, InventionKind, Source, ungrounded
+from actors.grounding import RULES, Invention, InventionKind, Source, unborne, ungrounded
 from state.model import Answer, Bullet, BulletKind, Claim, Document, Inputs
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -47,8 +47,9 @@ def answer(text: str, *, title: str = "Work", inputs: Inputs | None = None) -> A
 
 
 def inventions(told: str, written: str) -> tuple[Invention, ...]:
+    """Of facts; that a claim has something in common with its source is for the drafts of the drill."""
     inputs = {"achievement": told}
-    return ungrounded(answer(written, inputs=inputs), inputs, CV)
+    return ungrounded(answer(written, inputs=inputs), inputs, CV, rules=RULES.without("bases"))
 
 
 @pytest.mark.parametrize(
@@ -127,11 +128,11 @@ def test_a_true_paraphrase_is_not_refused(told: str, written: str) -> None:
         ("in 2024", "Since 2023.", "number", "2023"),
         ("in 2024", "In April 2024.", "date", "April"),
         ("in may 2025", "Started in spring 2025.", "date", "spring"),
-        ("used helm", "Used Helm and Terraform.", "name", "Terraform"),
-        ("used helm", "Terraform and Helm.", "name", "Terraform"),
-        ("used C", "Used C++.", "name", "C++"),
-        ("used a cluster", "Ran it on EKS.", "name", "EKS"),
-        ("used a cluster", "Ran it on k3s.", "name", "k3s"),
+        ("used helm", "Used Helm and Terraform.", "tool", "Terraform"),
+        ("used helm", "Terraform and Helm.", "tool", "Terraform"),
+        ("used C", "Used C++.", "tool", "C++"),
+        ("used a cluster", "Ran it on EKS.", "tool", "EKS"),
+        ("used a cluster", "Ran it on k3s.", "tool", "k3s"),
         ("for a bank", "Worked for Barclays.", "name", "Barclays"),
         ("i studied", "Studied at Manchester University.", "employer", "Manchester University"),
         ("i helped", "Worked as the lead developer.", "title", "lead developer"),
@@ -140,7 +141,7 @@ def test_a_true_paraphrase_is_not_refused(told: str, written: str) -> None:
         ("used 40% of it", "Reduced cost by 40%.", "outcome", "Reduced cost by 40%"),
         ("from 30 to 50 minutes", "Reduced it from 30 to 50 minutes.", "outcome", "Reduced it from 30 to 50 minutes"),
         ("took a course", "Certified in the method.", "credential", "Certified"),
-        ("took part", "Took part in an award-winning team.", "credential", "award"),
+        ("took part", "Took part in an award-winning team.", "recognition", "award"),
     ],
 )  # fmt: skip
 def test_an_invention_is_named_by_its_kind_and_words(told: str, written: str, kind: str, words: str) -> None:
@@ -182,14 +183,12 @@ def test_the_title_is_checked_like_the_bullets() -> None:
     inputs: Inputs = {"tools": "Helm, kubectl"}
     assert ungrounded(answer("Did it.", title="At work: Helm, kubectl", inputs=inputs), inputs, CV) == ()
     found = ungrounded(answer("Did it.", title="Kubernetes at work: Helm", inputs=inputs), inputs, CV)
-    assert found == (Invention(kind=InventionKind.NAME, words="Kubernetes"),)
+    assert found == (Invention(kind=InventionKind.TOOL, words="Kubernetes"),)
 
 
-@pytest.mark.parametrize("extractor", EXTRACTORS, ids=lambda extractor: extractor.kind.value)
 @given(text=st.text() | st.lists(st.sampled_from(PIECES)).map(" ".join))
-def test_a_text_bears_every_fact_of_its_own(extractor: Extractor, text: str) -> None:
-    source = Source(text)
-    assert [fact for fact in extractor.asserted(text) if not extractor.borne(fact, source)] == []
+def test_a_text_bears_every_fact_of_its_own(text: str) -> None:
+    assert unborne(text, [Source(text)]) == []
 
 
 def test_the_same_answer_gives_the_same_inventions_and_each_once() -> None:
