@@ -162,6 +162,10 @@ def test_a_collection_is_named_after_its_embedder_and_dimension() -> None:
         def embed(self, texts: object) -> np.ndarray:
             raise NotImplementedError
 
+    name = Collection.of("notes", Embedder()).name
+    assert name.startswith("notes--vendor-model-1-")
+    assert name.endswith("--8")
+    Embedder.name = "vendor-model-1"
     assert Collection.of("notes", Embedder()).name == "notes--vendor-model-1--8"
 
 
