@@ -92,13 +92,13 @@ def deed_borne(fact: Fact, sources: Sequence[Source]) -> bool:
     head = _object_head(fact.words)
     if any(head in clause for clause in shared) and not any(head in sentence for sentence in own):
         return False
+    bare = len(told) == 1
+    if any(verb in clause for n, clause in zip(overlaps, shared, strict=True) if n > 1 or bare):
+        return any(verb in sentence and len(akin(told, sentence)) > (not bare) for sentence in own)
     closest = max(
         (n for n, clause in zip(overlaps, shared, strict=True) if n >= min(2, len(clause)) and n >= 0.3 * len(clause)),
         default=0,
     )
     if not closest:
         return True
-    bare = len(told) == 1
-    if any(verb in clause for n, clause in zip(overlaps, shared, strict=True) if n > 1 or bare):
-        return any(verb in sentence and len(akin(told, sentence)) > (not bare) for sentence in own)
     return max((len(akin(told, sentence)) for sentence in own), default=0) > closest

@@ -10,6 +10,7 @@ from typing import cast
 from actors.grounding.dates import parts_of_year
 from actors.grounding.facts import Fact
 from actors.grounding.names import nation_of
+from actors.grounding.outcomes import Told
 from actors.grounding.source import Source
 from actors.grounding.stems import akin, roots, stems
 from actors.grounding.tools import same_name
@@ -101,11 +102,15 @@ def outcome_borne(fact: Fact, source: Source) -> bool:
     direction, told_figures, told_sizes = fact.key
     figures = cast("frozenset[Decimal]", told_figures)
     sizes = cast("frozenset[Decimal]", told_sizes)
+    return any(direction in told.ways and _told_with(told, figures, sizes, fact.words) for told in source.outcomes)
+
+
+def _told_with(told: Told, figures: frozenset[Decimal], sizes: frozenset[Decimal], clause: str) -> bool:
+    """A figure of the clause is told with the change; a size that only follows from it has to be of the same thing."""
     every = figures | sizes
-    return any(
-        direction in told.ways and (told.figures <= every if told.weak else told.figures & every or told.sizes & sizes)
-        for told in source.outcomes
-    )
+    if told.weak:
+        return told.figures <= every
+    return bool(told.figures & every) or (bool(told.sizes & sizes) and bool(akin(told.about, stems(clause))))
 
 
 def change_borne(fact: Fact, sources: Sequence[Source]) -> bool:

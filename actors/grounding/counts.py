@@ -182,7 +182,11 @@ def _lasts(found: Quantity, text: str, match: re.Match[str]) -> bool:
     """Whether 'over' tells how long: 'over 8 months', 'over two winters', 'Over 180 visits, ...'."""
     if match["bound"].lower() != "over" or match["well"]:
         return False
-    if match.string[: match.start("bound")].lower().endswith(("for ", "of ", "by ", "lasting ")):
+    if (
+        match.string[: match.start("bound")]
+        .lower()
+        .endswith(("for ", "of ", "by ", "lasting ", "with ", "has ", "have ", "had "))
+    ):
         return False
     if _BEFOREHAND.match(text, found.end) or _TAKES.search(text[: found.start]):
         return False

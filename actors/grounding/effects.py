@@ -21,7 +21,7 @@ _CHANGING = re.compile(
       | reduc(?:ed|es|ing|e) | rais(?:ed|es|ing) | lower(?:ed|s|ing) | decreas(?:ed|es|ing) | minimi[sz](?:ed|es|ing)
       | maximi[sz](?:ed|es|ing) | strengthen(?:ed|s|ing) | accelerat(?:ed|es|ing) | optimi[sz](?:ed|es|ing)
       | eliminat(?:ed|es|ing) | prevent(?:ed|s|ing) | elevat(?:ed|es|ing) | transform(?:ed|s|ing) | simplif(?:ied|ies|ying)
-      | extend(?:ed|s|ing) | shorten(?:ed|s|ing) | lengthen(?:ed|s|ing) | expand(?:ed|s|ing) | widen(?:ed|s|ing)
+      | extend(?:ed|s|ing) | lift(?:ed|s|ing) | shorten(?:ed|s|ing) | lengthen(?:ed|s|ing) | expand(?:ed|s|ing) | widen(?:ed|s|ing)
       | cut(?:ting)?(?!\ (?:it|down)) )
     \ (?:the\ |their\ |its\ |overall\ )*(?P<object>(?:[\w'’-]+\ ?){1,5})
     | \b(?:rise|increase|reduction|improvement|gain|gains|growth|drop|decrease|decline|boost|uplift)\ in\ (?P<of>(?:[\w'’-]+\ ?){1,4})

@@ -11,11 +11,12 @@ from actors.grounding.changes import changes, weak_changes
 from actors.grounding.facts import Fact
 from actors.grounding.numbers import is_size
 from actors.grounding.quantities import figures_in, quantities, shares_of
+from actors.grounding.stems import stems
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Figures, the sizes of change that follow from them, and the directions of change told with them.
+    """Figures, the directions of change told with them, the sizes of change that follow, and the stems of what it is about.
 
     A `weak` one is not told as a change; it bears one out that is told with all its figures.
     """
@@ -23,6 +24,7 @@ class Told:
     figures: frozenset[Decimal]
     ways: frozenset[str]
     sizes: frozenset[Decimal] = frozenset()
+    about: frozenset[str] = frozenset()
     weak: bool = False
 
 
@@ -104,7 +106,8 @@ def told_outcomes(text: str) -> tuple[Told, ...]:
     """What is told of each change, clause by clause; of the whole sentence where no clause tells a direction."""
     found: list[Told] = []
     for sentence in sentences_in(text):
-        told = [Told(change.figures, _ways(change.direction), change.sizes) for change in changes(sentence)]
+        about = stems(sentence)
+        told = [Told(change.figures, _ways(change.direction), change.sizes, about) for change in changes(sentence)]
         paired = frozenset().union(*(pair.figures for pair in told))
         clauses = [Told(figures_in(clause) - paired, directions_told(clause)) for clause in CLAUSE_END.split(sentence)]
         told += [clause for clause in clauses if clause.figures and clause.ways]
@@ -116,7 +119,7 @@ def _weakly_told(sentence: str) -> Iterator[Told]:
     """Changes that no word tells of; only the two figures together bear one out."""
     for change in weak_changes(sentence):
         if change.direction:
-            yield Told(change.figures, _ways(change.direction), change.sizes, weak=True)
+            yield Told(change.figures, _ways(change.direction), weak=True)
 
 
 def _ways(direction: str) -> frozenset[str]:

@@ -76,11 +76,11 @@ def figure_changed(text: str, slots: Slots, rng: random.Random) -> Iterator[tupl
         value = float(match.group().replace(",", ""))
         changed = round(value * rng.choice((0.35, 0.7, 1.5, 2.5))) + 1
         figure = f"{changed:,}"
-        if not re.search(rf"\b{changed}\b", slots.told.replace(",", "")):
+        if not slots.tells(figure):
             yield _with(text, match, figure), figure
     for match in _WORD.finditer(text):
         word = rng.choice([word for word in SMALL if word != match.group().casefold()])
-        if not re.search(rf"\b(?:{word}|{SMALL[word]})\b", slots.told):
+        if not slots.tells(word):
             yield _with(text, match, word), word
 
 

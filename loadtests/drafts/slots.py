@@ -58,6 +58,8 @@ SMALL = {
 }
 SMALL |= {"eleven": 11, "thirteen": 13, "fifteen": 15}
 
+_SPELLED = {str(n): word for word, n in SMALL.items()} | {"2": "two", "3": "three", "10": "ten", "12": "twelve"}
+
 
 class Slots:
     """Fills the slots of a phrase (`str.format_map`); no value it gives stands in `told`, in figures or in words."""
@@ -75,15 +77,17 @@ class Slots:
     def _fresh(self, value: Callable[[random.Random], str]) -> str:
         for _ in range(200):
             found = value(self._rng)
-            if found not in self._given.values() and not self._is_told(found):
+            if found not in self._given.values() and not self.tells(found):
                 return found
         raise ValueError("The sources hold every value of this slot.")
 
-    def _is_told(self, value: str) -> bool:
-        """Whether the sources hold it, or its figure, or the first of its words."""
-        bare = value.casefold().removeprefix("the ").removeprefix("a ").split()[0].rstrip("%,")
+    def tells(self, value: str) -> bool:
+        """Whether the sources hold it, its figure in digits or in words, or the first of its words."""
+        bare = value.casefold().removeprefix("the ").removeprefix("a ").split()[0].rstrip("%,").replace(",", "")
         figure = str(SMALL.get(bare, bare))
-        return bool(re.search(rf"\b{re.escape(bare)}\b|\b{re.escape(figure)}\b", self.told))
+        ways = (bare, figure, _SPELLED.get(figure, figure))
+        told = self.told.replace(",", "")
+        return any(re.search(rf"\b{re.escape(way)}\b", told) for way in ways)
 
 
 def _percentage(rng: random.Random) -> str:
