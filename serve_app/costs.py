@@ -5,15 +5,11 @@ A command for operators: it reads the service's Redis, as the HTTP API has no ro
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import psutil
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
@@ -21,17 +17,15 @@ from rich.table import Table
 
 from actors.models import facts_of
 from actors.retriever import INDEXING
-from serve_app.settings import LOCAL_TENANT, Settings
+from serve_app.inspection import asked, dollars, looked_at, print_json, print_table, tenant_of
+from serve_app.settings import Settings
 from state.costs import Comparison, CostReport, Tally, report
-from state.errors import InvalidField, NotFound
+from state.errors import InvalidField
 from state.ledger import DayTotals, RedisLedger
 from state.prices import Prices, prices_from
-from state.store import connect
 
-T = TypeVar("T")
 SERVICE = INDEXING.tenant
 """On whose account the service's own calls are: what it embeds on behalf of no tenant."""
-WIDTH = 120
 NOTHING = "Nothing was spent: no call to a provider is recorded. The offline provider makes none."
 
 
@@ -68,22 +62,22 @@ def run(
     the service itself where it has spent something.
     Raises `InvalidField`, `NotFound`, `StoreUnavailable`.
     """
-    tenants = [tenant] if tenant is not None else list(settings.api_keys) or [LOCAL_TENANT]
+    tenants = looked_at(settings, tenant)
     match session_id, day:
         case str(), None:
             listed = prices_from(settings.prices)
-            costs = _asked(settings, lambda ledger: session_costs(ledger, tenants, session_id, listed))
+            costs = asked(settings, lambda redis: session_costs(RedisLedger(redis), tenants, session_id, listed))
             if as_json:
-                _print_json(console, _session_json(costs))
+                print_json(console, _session_json(costs))
             else:
                 _print_session(console, costs)
         case None, str():
             on = _date(day)
             accounts = [*tenants, SERVICE] if tenant is None else tenants
-            found = _asked(settings, lambda ledger: days(ledger, accounts, on))
+            found = asked(settings, lambda redis: days(RedisLedger(redis), accounts, on))
             shown = {name: costs for name, costs in found.items() if name in tenants or costs.totals.rows}
             if as_json:
-                _print_json(console, {"day": day, "tenants": {name: _day_json(costs) for name, costs in shown.items()}})
+                print_json(console, {"day": day, "tenants": {name: _day_json(costs) for name, costs in shown.items()}})
             else:
                 _print_days(console, day, shown, settings.tenant_daily_tokens)
         case _:
@@ -92,15 +86,11 @@ def run(
 
 async def session_costs(ledger: RedisLedger, tenants: Iterable[str], session_id: str, prices: Prices) -> SessionCosts:
     """The costs of the session, whichever of the tenants has it. Raises `NotFound` if none has."""
-    for tenant in tenants:
-        try:
-            calls = await ledger.calls(tenant, session_id)
-            dropped = await ledger.dropped(tenant, session_id)
-        except NotFound:
-            continue
-        told = report(calls, prices, cache_minimum)
-        return SessionCosts(tenant=tenant, session_id=session_id, report=told, dropped=dropped)
-    raise NotFound(f"There is no session {session_id} of {' or '.join(tenants)}: erased, expired or never there.")
+    tenant = await tenant_of(ledger, tenants, session_id)
+    calls = await ledger.calls(tenant, session_id)
+    dropped = await ledger.dropped(tenant, session_id)
+    told = report(calls, prices, cache_minimum)
+    return SessionCosts(tenant=tenant, session_id=session_id, report=told, dropped=dropped)
 
 
 async def days(ledger: RedisLedger, tenants: Iterable[str], day: date) -> Mapping[str, DayCosts]:
@@ -116,45 +106,6 @@ def cache_minimum(provider: str, model: str) -> int | None:
     """The shortest input that is cached, as far as it is known of this provider's model."""
     facts = facts_of(model)
     return facts.cache_minimum_tokens if facts is not None and facts.provider == provider else None
-
-
-def redis_url(settings: Settings) -> str:
-    """`REDIS_URL`, or the address of the embedded Valkey that runs on the data directory.
-
-    Raises `InvalidField` where neither is there.
-    """
-    if settings.redis_url is not None:
-        return settings.redis_url.get_secret_value()
-    directory = settings.data_dir / "valkey"
-    if not _runs(directory):
-        fix = f"nothing runs on {settings.data_dir}: start the service with 'askwell up', or name its Redis server"
-        raise InvalidField(field="REDIS_URL", fix=fix)
-    lines = (directory / "valkey.conf").read_text().splitlines()
-    values = dict(line.split(" ", 1) for line in lines if line)
-    return f"redis://:{values['requirepass']}@127.0.0.1:{values['port']}/0"
-
-
-def _runs(directory: Path) -> bool:
-    """Whether the process that started on this directory is still that one: another one that came to its
-    port must not be told the password."""
-    try:
-        process = psutil.Process(int((directory / "valkey.pid").read_text()))
-        return process.cwd() == str(directory.resolve())
-    except (FileNotFoundError, PermissionError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
-        return False
-
-
-def _asked(settings: Settings, question: Callable[[RedisLedger], Awaitable[T]]) -> T:
-    url = redis_url(settings)
-
-    async def ask() -> T:
-        redis = connect(url, max_connections=2)
-        try:
-            return await question(RedisLedger(redis))
-        finally:
-            await redis.aclose(close_connection_pool=True)
-
-    return asyncio.run(ask())
 
 
 def _date(day: str) -> date:
@@ -175,13 +126,13 @@ def _print_session(console: Console, costs: SessionCosts) -> None:
             table.add_row(escape(group), *_cells(tally))
         table.add_section()
         table.add_row("all", *_cells(shown.total))
-        _print_table(console, table)
-    _print_table(console, _comparison_table(shown))
+        print_table(console, table)
+    print_table(console, _comparison_table(shown))
     _print_notes(console, shown.total)
     if shown.uncached.ours_usd != shown.total.cost_usd:
         console.print(
-            f"Recorded as {_usd(shown.total.cost_usd)}; today's prices for the same calls make it "
-            f"{_usd(shown.uncached.ours_usd)}, which is what is compared."
+            f"Recorded as {dollars(shown.total.cost_usd)}; today's prices for the same calls make it "
+            f"{dollars(shown.uncached.ours_usd)}, which is what is compared."
         )
     if costs.dropped:
         console.print(f"{costs.dropped} older calls of this session are kept no more and are not in these figures.")
@@ -205,7 +156,7 @@ def _print_day(console: Console, name: str, held: DayTotals) -> None:
         table.add_row(escape(named), *_cells(row.tally))
     table.add_section()
     table.add_row("all", *_cells(held.total))
-    _print_table(console, table)
+    print_table(console, table)
     _print_notes(console, held.total)
 
 
@@ -230,12 +181,6 @@ def _tally_table(name: str, title: str | None = None) -> Table:
     return table
 
 
-def _print_table(console: Console, table: Table) -> None:
-    """Never with a figure cut short: what is narrower has its lines broken."""
-    table.width = WIDTH if console.width < WIDTH else None
-    console.print(table, crop=False)
-
-
 def _cells(tally: Tally) -> tuple[str, ...]:
     usage = tally.usage
     unknown = tally.calls and tally.unpriced + tally.unmeasured == tally.calls
@@ -248,7 +193,7 @@ def _cells(tally: Tally) -> tuple[str, ...]:
         _percent(tally.eligible_share),
         f"{usage.output_tokens:,}",
         f"{usage.thinking_tokens:,}",
-        "not known" if unknown else _usd(tally.cost_usd),
+        "not known" if unknown else dollars(tally.cost_usd),
     )
 
 
@@ -259,10 +204,10 @@ def _comparison_table(shown: CostReport) -> Table:
     rows = (("the same calls uncached", shown.uncached), ("the predecessor's prompts", shown.predecessor))
     for name, comparison in rows:
         if comparison.calls:
-            there, here = _usd(comparison.theirs_usd), _usd(comparison.ours_usd)
+            there, here = dollars(comparison.theirs_usd), dollars(comparison.ours_usd)
             table.add_row(name, f"{comparison.calls:,}", there, here, _saved(comparison))
         else:
-            table.add_row(name, "0", "not known", _usd(comparison.ours_usd), "not known")
+            table.add_row(name, "0", "not known", dollars(comparison.ours_usd), "not known")
     return table
 
 
@@ -270,19 +215,11 @@ def _saved(comparison: Comparison) -> str:
     share = comparison.saved_share
     if share is None:
         return "nothing to save"
-    return f"{_usd(comparison.saved_usd)} ({share:.1%})" + (", it costs more" if share < 0 else "")
-
-
-def _usd(amount: Any) -> str:
-    return f"{'-' if amount < 0 else ''}${abs(amount):,.6f}"
+    return f"{dollars(comparison.saved_usd)} ({share:.1%})" + (", it costs more" if share < 0 else "")
 
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
-
-
-def _print_json(console: Console, shown: Mapping[str, Any]) -> None:
-    console.out(json.dumps(shown, indent=2), highlight=False)
 
 
 def _session_json(costs: SessionCosts) -> Mapping[str, Any]:

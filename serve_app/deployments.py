@@ -10,7 +10,6 @@ Serve manages all of them: a dead one is replaced, a redeploy replaces every one
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -38,16 +37,18 @@ from serve_app.remote import (
     RemoteEvaluator,
     RemoteGenerator,
     RemoteRetriever,
-    RemoteSessions,
     RemoteVectorStore,
+    remote_sessions,
     session_actor_name,
 )
 from serve_app.settings import Settings, load
+from state.backend import RedisBackend
 from state.calls import Calls
 from state.plans import PlanBook
 from state.session_actor import SessionState
 from state.steps import StepWork
 from state.store import RecordStore
+from state.sweep import Sweep
 
 ACTOR_CONCURRENCY = 10_000
 """Far above what a shard has in hand: event streams wait inside the actor."""
@@ -98,20 +99,26 @@ class RetrieverReplica(Retriever):
 
 
 class SessionStateActor(SessionState):
-    """Owns one shard. Its owner id is new with every incarnation, so that Redis can tell them apart."""
+    """Home of one shard of the sessions, and stand-in for the others."""
 
     def __init__(self, settings: Settings, app: str, shard: int) -> None:
         configure_logs()
+        backend = RedisBackend(wiring.redis(settings))
+        store = RecordStore(backend, kind="session")
+        outage = wiring.outage(settings, store)
+        retriever = RemoteRetriever(app)
         super().__init__(
-            store=RecordStore(wiring.redis(settings), kind="session"),
+            store=store,
+            lease=wiring.lease(settings, backend, session_actor_name(shard), outage),
+            outage=outage,
+            sweep=Sweep(backend, now_ms=wiring.now_ms, forget=retriever.forget),
             work=StepWork(
                 generator=RemoteGenerator(app),
                 evaluator=RemoteEvaluator(app),
-                retriever=RemoteRetriever(app),
+                retriever=retriever,
                 deadline_s=settings.step_deadline_s,
                 question_deadline_s=settings.question_deadline_s,
             ),
-            owner=f"{session_actor_name(shard)}/{os.getpid()}/{uuid.uuid4().hex}",
             new_epoch=lambda: secrets.randbits(52),
             now_ms=wiring.now_ms,
             ttl_s=settings.session_ttl_s,
@@ -182,10 +189,10 @@ def configure_logs() -> None:
 
 def _service(settings: Settings, app: str) -> Service:
     redis = wiring.redis(settings)
-    calls, plans = (RecordStore(redis, kind=kind) for kind in ("call", "plan"))
+    calls, plans = (RecordStore(RedisBackend(redis), kind=kind) for kind in ("call", "plan"))
     return Service(
         settings=settings,
-        sessions=RemoteSessions(shards=settings.session_actors),
+        sessions=remote_sessions(settings.session_actors),
         generator=RemoteGenerator(app),
         evaluator=RemoteEvaluator(app),
         retriever=RemoteRetriever(app),

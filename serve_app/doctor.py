@@ -24,6 +24,7 @@ from serve_app import wiring
 from serve_app.ports import refusal
 from serve_app.settings import Settings, load
 from serve_app.targets import targets
+from state.backend import RedisBackend
 from state.errors import AskwellError, Broken, InvalidField
 from state.prices import prices_from
 from state.store import RecordStore
@@ -146,7 +147,7 @@ async def _redis(settings: Settings) -> Finding:
             detail = "no embedded Valkey for this platform"
             return Finding(part="sessions", state=State.FAILED, detail=detail, fix=fix)
         return Finding(part="sessions", state=State.OK, detail=f"embedded Valkey ({binary.name})")
-    store = RecordStore(wiring.redis(settings), kind="session")
+    store = RecordStore(RedisBackend(wiring.redis(settings)), kind="session")
     try:
         async with asyncio.timeout(TIMEOUT_S):
             await store.ping()

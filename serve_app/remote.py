@@ -7,9 +7,9 @@ the pools' work is repeatable, and the session actor recognises a request by its
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ray import serve
@@ -21,7 +21,8 @@ from ray.serve.handle import DeploymentHandle
 from actors.telling import Retold, Told
 from actors.vectors import Collection, Hit, Point, Query
 from serve_app.pools import EVALUATOR, GENERATOR, RETRIEVER
-from state.errors import AskwellError, Broken, Fenced, Overloaded, WorkUnavailable
+from serve_app.routing import PATIENCE_S, PAUSE_S, Lost, RoutedSessions
+from state.errors import AskwellError, Broken, Overloaded, WorkUnavailable
 from state.messages import (
     EvaluateAnswer,
     FindGaps,
@@ -30,6 +31,7 @@ from state.messages import (
     FoundGaps,
     Heard,
     JudgedAnswer,
+    Origin,
     Owner,
     RefineAnswer,
     WriteAnswer,
@@ -38,12 +40,8 @@ from state.messages import (
     WrittenPrompts,
     WrittenQuestions,
 )
-from state.model import Answer, Experience, Gap, Question, RankedResource, Session
-from state.session_actor import OpenSession, Reply
-from state.telling import Seen
+from state.model import Answer, Experience, Gap, Question, RankedResource
 
-PATIENCE_S = 20.0
-PAUSE_S = 0.1
 POOL_DELIVERIES = 3
 
 
@@ -52,11 +50,6 @@ def session_actor_name(shard: int) -> str:
 
 
 VECTOR_STORE_ACTOR = "vector-store"
-
-
-def shard_of(session_id: str, shards: int) -> int:
-    """Which session-state actor owns the session; the same in every process."""
-    return int.from_bytes(hashlib.sha256(session_id.encode()).digest()[:8], "big") % shards
 
 
 class RemotePool:
@@ -89,6 +82,7 @@ class RemotePool:
             except (RayActorError, DeploymentUnavailableError) as error:
                 if delivery == POOL_DELIVERIES:
                     raise WorkUnavailable(f"The {self._name} pool lost its replica.") from error
+                args = tuple(map(_again, args))
                 await asyncio.sleep(PAUSE_S)
             except (RayServeException, RayError) as error:
                 raise WorkUnavailable(f"The {self._name} pool cannot be reached.") from error
@@ -167,8 +161,20 @@ class RemoteActor:
     """A deployment-scoped actor by name, through its deaths: Serve replaces it, the handle is got anew."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
         self._handle: ActorHandle | None = None
+
+    async def once(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Deliver a call. Raises `Lost` where the actor is not there, or died with the call in hand."""
+        try:
+            if self._handle is None:
+                self._handle = serve.get_deployment_actor(self.name)
+            return await getattr(self._handle, method).remote(*args, **kwargs)
+        except RayTaskError as error:
+            raise _cause(error) from None
+        except (RayActorError, ValueError) as error:  # ValueError: no actor of that name for a moment
+            self._handle = None
+            raise Lost(f"{self.name} is not there.") from error
 
     async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Deliver a call until it is answered; it may arrive more than once.
@@ -178,57 +184,17 @@ class RemoteActor:
         missing_since: float | None = None
         while True:
             try:
-                if self._handle is None:
-                    self._handle = serve.get_deployment_actor(self._name)
-                return await getattr(self._handle, method).remote(*args, **kwargs)
-            except RayTaskError as error:
-                raise _cause(error) from None
-            except (RayActorError, ValueError) as error:  # ValueError: no actor of that name for a moment
-                self._handle = None
+                return await self.once(method, *args, **kwargs)
+            except Lost as error:
                 missing_since = missing_since or time.monotonic()
                 if time.monotonic() > missing_since + PATIENCE_S:
-                    raise WorkUnavailable(f"{self._name} is being replaced.", retry_after_s=2.0) from error
+                    raise WorkUnavailable(f"{self.name} is being replaced.", retry_after_s=2.0) from error
             await asyncio.sleep(PAUSE_S)
 
 
-class RemoteSessions:
-    """The session-state actors as one: each call goes to the owner of its session's shard."""
-
-    def __init__(self, *, shards: int) -> None:
-        self._actors = [RemoteActor(session_actor_name(shard)) for shard in range(shards)]
-
-    async def create(self, request: OpenSession) -> Session:
-        session: Session = await self._deliver(request.session_id, "create", request)
-        return session
-
-    async def read(self, tenant: str, session_id: str) -> Session:
-        session: Session = await self._deliver(session_id, "read", tenant, session_id)
-        return session
-
-    async def reply(self, request: Reply) -> Question:
-        question: Question = await self._deliver(request.session_id, "reply", request)
-        return question
-
-    async def watch(self, tenant: str, session_id: str, *, after: int, heard: int, wait_s: float) -> Seen:
-        seen: Seen = await self._deliver(
-            session_id, "watch", tenant, session_id, after=after, heard=heard, wait_s=wait_s
-        )
-        return seen
-
-    async def erase(self, tenant: str, session_id: str) -> None:
-        await self._deliver(session_id, "erase", tenant, session_id)
-
-    async def ready(self) -> None:
-        """Every shard has an owner that reaches the store."""
-        await asyncio.gather(*(actor.call("ping") for actor in self._actors))
-
-    async def _deliver(self, session_id: str, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Once more where the owner found that it had been replaced: it has dropped its copy by then."""
-        actor = self._actors[shard_of(session_id, len(self._actors))]
-        try:
-            return await actor.call(method, *args, **kwargs)
-        except Fenced:
-            return await actor.call(method, *args, **kwargs)
+def remote_sessions(shards: int) -> RoutedSessions:
+    """The session-state actors of this application."""
+    return RoutedSessions([RemoteActor(session_actor_name(shard)) for shard in range(shards)])
 
 
 class RemoteVectorStore:
@@ -256,6 +222,12 @@ class RemoteVectorStore:
 
     async def aclose(self) -> None:
         """The owner closes the store when it ends."""
+
+
+def _again(request: Any) -> Any:
+    """The request, marked as one that a replica may have begun with, and paid for some of."""
+    origin = getattr(request, "origin", None)
+    return replace(request, origin=replace(origin, again=True)) if isinstance(origin, Origin) else request
 
 
 async def _listened(handle: DeploymentHandle, method: str, args: tuple[Any, ...], heard: Heard) -> Any:

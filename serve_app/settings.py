@@ -136,6 +136,14 @@ class Settings(BaseSettings):
         0.05, ge=0, le=1, description="Share of calls that may be made twice because the first one is late."
     )
 
+    lease_s: float = Field(
+        3.0, ge=1, le=60, description="Seconds after which a session may be taken over from an owner that went silent."
+    )
+    outage_journal: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Whether commits go into a journal in ASKWELL_DATA_DIR while Redis is away; auto: with the "
+        "embedded Valkey. On only where no other machine uses this Redis.",
+    )
     session_ttl_s: Ttl = Field(30 * 86_400, description="Seconds a session lives after its last change.")
     plan_ttl_s: Ttl = Field(180 * 86_400, description="Seconds a learning plan lives after its last change.")
     key_ttl_s: Ttl = Field(86_400, description="Seconds an Idempotency-Key outside sessions is remembered.")

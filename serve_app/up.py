@@ -74,7 +74,9 @@ def _start(
         progress.stage("Starting Valkey ...")
         valkey = _start_valkey(settings, started)
         if valkey is not None:
-            settings = settings.model_copy(update={"redis_url": SecretStr(valkey.url)})
+            journal = "off" if settings.outage_journal == "off" else "on"
+            own = {"redis_url": SecretStr(valkey.url), "outage_journal": journal}
+            settings = settings.model_copy(update=own)
         progress.stage("Starting Ray (about 10 s) ...")
         from serve_app import cluster  # noqa: PLC0415 - reads the environment set above
 

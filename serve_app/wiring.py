@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from random import Random
@@ -18,48 +20,94 @@ from actors.embeddings_recorded import EmbeddingRecords
 from actors.llm import LLM
 from actors.offline.lexicon import Lexicon
 from actors.offline.provider import OfflineLLM
+from actors.paid import PaidOnce
 from actors.prompted import PromptedLLM
+from actors.prompts import WORDINGS, Wording
 from actors.providers.port import Adapter
 from actors.resilience.flights_redis import RedisFlights
+from actors.resilience.single_flight import Flights
 from actors.resilience.stack import Resilience, stacked
 from actors.resilience.target import Target
 from actors.vectors import VectorStore
 from actors.vectors_qdrant import connect as connect_qdrant
 from serve_app.settings import Settings
 from serve_app.targets import speaks_as_openai, targets
+from state.backend import Backend, RedisBackend
+from state.backend import connect as connect_redis
 from state.errors import InvalidField
+from state.lease import Lease
 from state.ledger import RedisLedger
+from state.outage import Outage
+from state.paid import StoredPaidResults
 from state.prices import prices_from
 from state.spending import Ledger
-from state.store import connect as connect_redis
+from state.store import RecordStore
 
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def awake_s() -> float:
+    """Seconds since some moment, those that the machine slept through included."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def lease(settings: Settings, backend: Backend, name: str, outage: Outage | None) -> Lease:
+    """A lease of this process's own; its owner's id is new with every process, so that Redis can tell them apart."""
+    return Lease(
+        backend,
+        name=name,
+        new_nonce=lambda: f"{os.getpid()}-{uuid.uuid4().hex}",
+        lease_s=settings.lease_s,
+        clock=awake_s,
+        standby=outage,
+    )
+
+
+def outage(settings: Settings, store: RecordStore) -> Outage | None:
+    """The journal for commits while Redis is away; None where other machines may claim the sessions meanwhile."""
+    if settings.outage_journal != "on":
+        return None
+    return Outage(store, settings.data_dir.resolve() / "journal")
+
+
 def llm(settings: Settings) -> LLM:
     """The providers whose keys are set, one standing in for the other; without a key the offline rules."""
     if not targets(settings):
         return offline_llm()
-    return prompted_llm(settings, redis(settings), resilience(settings))
+    store, figures = redis(settings), resilience(settings)
+    paid = StoredPaidResults(RedisBackend(store))
+    return PaidOnce(prompted_llm(settings, store, figures), paid=paid, patience_s=figures.store_patience_s)
 
 
 def prompted_llm(settings: Settings, store: Redis, figures: Resilience) -> PromptedLLM:
     """The language models under all policies, recorded in `store`."""
+    return recorded_llm(settings, figures, ledger=RedisLedger(store), flights=RedisFlights(store))
+
+
+def recorded_llm(
+    settings: Settings,
+    figures: Resilience,
+    *,
+    ledger: Ledger,
+    flights: Flights | None,
+    wordings: Mapping[str, Wording] = WORDINGS,
+) -> PromptedLLM:
+    """As `prompted_llm`, recorded in any ledger; without `flights` no call is shared with another process."""
     prices = prices_from(settings.prices)
     prices.load()
     provider = stacked(
         {target: _adapter(settings, target) for target in targets(settings)},
         resilience=figures,
-        ledger=RedisLedger(store),
+        ledger=ledger,
         price=prices.price,
-        flights=RedisFlights(store),
+        flights=flights,
         owner=uuid.uuid4().hex,
         rng=Random(),  # noqa: S311 - spreads retries, guards nothing
         now_ms=now_ms,
     )
-    return PromptedLLM(provider, deadline_s=figures.deadline_s)
+    return PromptedLLM(provider, deadline_s=figures.deadline_s, wordings=wordings)
 
 
 def resilience(settings: Settings) -> Resilience:

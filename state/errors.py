@@ -12,10 +12,12 @@
     ├── RetryLater             nothing is wrong with the request, and nothing was lost; try again
     │   ├── StoreUnavailable   Redis did not answer, so whether the write happened is unknown
     │   ├── Fenced             another owner has taken the session over
+    │   ├── OwnedElsewhere     another owner holds the session; names it
     │   ├── WorkUnavailable    a pool, a provider or the vector store cannot do the work now
     │   ├── BrokenReply        a provider's replies do not have the promised shape; the next one may
     │   ├── BudgetSpent        the tenant's tokens for the day are used up
     │   ├── StepTimedOut       the work did not end within its deadline
+    │   ├── Degraded           a part works, with less than it should have
     │   └── Overloaded         the service has no room for another request
     └── Broken                 neither the caller nor time mends it; an operator has to look
         └── RecordUnreadable   a stored record is corrupt, or newer than this version of Askwell
@@ -114,6 +116,13 @@ class Fenced(RetryLater):
     message = "The session has moved to another owner."
 
 
+class OwnedElsewhere(RetryLater):
+    """`owner` is the id of the owner that holds the session (`state.lease`)."""
+
+    message = "The session is held by another owner."
+    owner: str
+
+
 class WorkUnavailable(RetryLater):
     message = "No one can do this work right now."
 
@@ -128,6 +137,10 @@ class BudgetSpent(RetryLater):
 
 class StepTimedOut(RetryLater):
     message = "The work did not end within its deadline; the step is open again."
+
+
+class Degraded(RetryLater):
+    message = "A part of the service works with less than it should have."
 
 
 class Overloaded(RetryLater):

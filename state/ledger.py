@@ -20,11 +20,12 @@ from urllib.parse import quote
 
 from redis.asyncio import Redis
 
+from state.backend import script_text, translated
 from state.codec import pack, unpack
 from state.costs import Tally, tally
 from state.errors import NotFound
 from state.spending import CallRecord, Usage
-from state.store import part_key, script, translated
+from state.store import part_key
 
 MAX_CALLS = 2_000
 MAX_FIELDS = 10_000
@@ -69,10 +70,10 @@ class RedisLedger:
     def __init__(self, redis: Redis, ttl_s: float = TOTALS_TTL_S) -> None:
         self._redis = redis
         self._ttl_ms = int(ttl_s * 1000)
-        self._keep_call = redis.register_script(script("keep_call.lua"))
-        self._add_spent = redis.register_script(script("add_spent.lua"))
-        self._reserve = redis.register_script(script("reserve.lua"))
-        self._settle = redis.register_script(script("settle.lua"))
+        self._keep_call = redis.register_script(script_text("keep_call.lua"))
+        self._add_spent = redis.register_script(script_text("add_spent.lua"))
+        self._reserve = redis.register_script(script_text("reserve.lua"))
+        self._settle = redis.register_script(script_text("settle.lua"))
 
     async def reserve(self, *, tenant: str, now_ms: int, tokens: int, limit: int) -> bool:
         """Checked and counted in one step: no number of callers at once gets past `limit` together."""

@@ -33,12 +33,15 @@ from state.model import (
 class Origin:
     """On whose behalf work is done: who pays for it, and the flags its session was given.
 
-    `session_id` is empty for a request without a session.
+    `session_id` is empty for a request without a session. `step` names the attempt at a step that the work belongs
+    to; `again` says that somebody may have begun with it before, and paid for some of it.
     """
 
     tenant: str = ""
     session_id: str = ""
     flags: Mapping[str, bool] = field(default_factory=dict)
+    step: str = ""
+    again: bool = False
 
 
 NOBODY = Origin()

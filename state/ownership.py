@@ -2,70 +2,95 @@
 
 What is held in memory is a copy; Redis decides. A commit that is refused (another owner has taken
 the session over) or whose fate is unknown (Redis did not answer) drops the copy, and the next request
-reads the record back.
+reads the record back. Nothing is answered from a copy unless the owner's lease stands.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakValueDictionary
 
 from state.codec import pack, pack_entry, pack_session, unpack, unpack_session
-from state.errors import AskwellError, Fenced
+from state.errors import AskwellError, Fenced, OwnedElsewhere, StoreUnavailable
 from state.events import WITHDRAWALS, Event
+from state.lease import Lease
 from state.model import Session
+from state.outage import Outage
 from state.outcomes import OWN_KEY, Outcome, answered, superseded, unanswered
 from state.session import LogEntry, apply
 from state.store import Commit, RecordStore
 from state.telling import Telling
 
+MAX_RECENT = 64
+GRACE_S = 1.0
+"""How long steps under way may go on in a session that another owner wants."""
+TAKE_OVER_LEASES = 3.0
+"""After this many leases a session that is still held elsewhere is not to be had."""
+
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """A session as of its last commit. `running` has one task for each question that is being worked
-    on; `moved` is set, and replaced, by every commit and by every piece that `telling` is told."""
+    """A session as of its last commit. `recent` are its last log entries by version, as far as this owner wrote
+    them; `running` has one task for each question that is being worked on, `asked_by` the request that began it;
+    `moved` is set, and replaced, by every commit and by every piece that `telling` is told."""
 
+    owner: str
     epoch: int
     session: Session
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    recent: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=MAX_RECENT))
     running: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
+    asked_by: dict[str, str] = field(default_factory=dict)
     committing: asyncio.Lock = field(default_factory=asyncio.Lock)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     telling: Telling = field(default_factory=Telling)
     dropped: bool = False
 
+    def entries(self, after: int) -> list[bytes] | None:
+        """The log after a version, if this owner wrote all of it."""
+        if not self.recent or self.recent[0][0] > after + 1:
+            return None
+        return [entry for version, entry in self.recent if version > after]
+
 
 class Ownership:
     """At most `max_held` sessions; beyond that the longest unused idle one is dropped.
 
-    `owner` is unique to this incarnation, `now_ms` tells Unix milliseconds, `ttl_ms` is how long a
+    `lease` names this owner and lets it answer, `now_ms` tells Unix milliseconds, `ttl_ms` is how long a
     session lives after its last commit. `new_epoch` gives a number (up to 52 bits) that is not given
-    again: a session that was erased may come back under its id, and its former owners must not.
+    again: a session that was erased may come back under its id, and its former owners must not. `outage`, where
+    there is one, takes commits while Redis is away.
     """
 
     def __init__(
         self,
         *,
         store: RecordStore,
-        owner: str,
+        lease: Lease,
         new_epoch: Callable[[], int],
         now_ms: Callable[[], int],
         ttl_ms: int,
         max_held: int,
+        outage: Outage | None = None,
     ) -> None:
         self._store = store
-        self._owner = owner
+        self._lease = lease
+        self._outage = outage
         self._new_epoch = new_epoch
         self._now_ms = now_ms
         self._ttl_ms = ttl_ms
         self._max_held = max_held
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._gates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._leaving: set[asyncio.Task[None]] = set()
+        lease.kept_by(self)
+        if outage is not None:
+            outage.told_of_conflicts(self._drop_id)
 
     @asynccontextmanager
     async def gate(self, session_id: str) -> AsyncIterator[None]:
@@ -74,11 +99,13 @@ class Ownership:
         async with gate:
             yield
 
-    def held(self, session_id: str) -> Held | None:
+    async def held(self, session_id: str) -> Held | None:
         """The copy, if there is one; asking for it keeps it from being the next one dropped.
 
-        A copy whose record has expired is dropped: Redis has forgotten it by then, and so do we.
+        A copy whose record has expired is dropped: Redis has forgotten it by then, and so do we. Raises
+        `StoreUnavailable` where the lease has ended and cannot be renewed.
         """
+        await self._lease.hold()
         held = self._held.get(session_id)
         if held is None:
             return None
@@ -89,11 +116,25 @@ class Ownership:
         return held
 
     async def claim(self, session_id: str, tenant: str) -> Held | None:
-        """Read the tenant's session under a new epoch; None if there is none. To be called within its gate."""
-        stored = await self._store.claim(session_id, tenant, self._owner)
+        """Read the tenant's session under a new epoch; None if there is none. To be called within its gate.
+
+        Raises `OwnedElsewhere` while the lease of its owner stands.
+        """
+        await self._lease.hold()
+        self.require_redis()
+        owner = self._lease.owner
+        try:
+            stored = await self._store.claim(session_id, tenant, owner)
+        except OwnedElsewhere as held_by:
+            if not await self._lease.ended(held_by.owner):
+                raise
+            if self._outage is not None:
+                await self._outage.require_settled(held_by.owner)
+            stored = await self._store.claim(session_id, tenant, owner, ended=held_by.owner)
         if stored is None:
             return None
         held = Held(
+            owner=owner,
             epoch=stored.epoch,
             session=unpack_session(stored.state, stored.documents),
             outcomes={key: unpack(Outcome, record) for key, record in stored.outcomes.items()},
@@ -101,9 +142,22 @@ class Ownership:
         self._hold(held)
         return held
 
+    async def take_over(self, session_id: str, tenant: str) -> Held | None:
+        """As `claim`, but ask the present owner to let go, and wait until it has or its lease is over."""
+        deadline = asyncio.get_running_loop().time() + TAKE_OVER_LEASES * self._lease.lease_s
+        while True:
+            try:
+                return await self.claim(session_id, tenant)
+            except OwnedElsewhere as held_by:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await self._lease.want(held_by.owner, session_id)
+            await asyncio.sleep(self._lease.lease_s / 30)
+
     async def open(self, session: Session, event: Event, key: str, outcome: Outcome) -> Held:
         """Make the first commit of a new session. To be called within its gate."""
-        held = Held(epoch=self._new_epoch(), session=session)
+        await self._lease.hold()
+        held = Held(owner=self._lease.owner, epoch=self._new_epoch(), session=session)
         await self.commit(held, outcome.target, event, key=key, outcome=outcome)
         self._hold(held)
         return held
@@ -119,6 +173,7 @@ class Ownership:
         open, or forgets it where nobody can come back with its key.
         """
         async with held.committing:
+            await self._lease.hold()
             if held.dropped:
                 raise Fenced
             now_ms = self._now_ms()
@@ -141,14 +196,21 @@ class Ownership:
                     key, outcome, forget = "", None, (key,)
             elif outcome is not None:
                 outcome = answered(outcome, session)
-            await self._write(held, session, entry, key=key, outcome=outcome, forget=forget)
+            packed = pack_entry(entry)
+            await self._write(held, session, packed, target=target, key=key, outcome=outcome, forget=forget)
             held.session = session
+            held.recent.append((entry.version, packed))
             for forgotten in forget:
                 held.outcomes.pop(forgotten, None)
             if outcome is not None:
                 held.outcomes[key] = outcome
             self.stir(held)
             return session
+
+    def attempt(self, held: Held, target: str) -> str:
+        """Names the step that the target is in: the same for whoever goes on with it, another for each new try."""
+        begun = held.outcomes.get(unanswered(held.outcomes, target) or "")
+        return f"{_attempts(target)}{0 if begun is None else begun.started}"
 
     def stir(self, held: Held) -> None:
         """Wake the session's watchers."""
@@ -165,43 +227,106 @@ class Ownership:
             del self._held[held.session.id]
         held.moved.set()
 
-    async def erase(self, held: Held) -> None:
+    async def erase(self, held: Held, receipt: bytes, receipt_ttl_ms: int) -> None:
         """Delete the record with its log and outcomes. Raises `Fenced` if it has another owner now."""
-        await self._store.erase(held.session.id, held.epoch)
+        self.require_redis()
+        session_id = held.session.id
+        await self._store.erase(session_id, held.epoch, held.owner, receipt=receipt, receipt_ttl_ms=receipt_ttl_ms)
+        if self._outage is not None:
+            self._outage.forget(session_id)
 
-    async def entries(self, session_id: str, *, after: int) -> list[bytes]:
-        return await self._store.entries(session_id, after=after)
+    async def receipt(self, session_id: str) -> bytes | None:
+        return await self._store.receipt(session_id)
 
-    async def ping(self) -> None:
+    async def entries(self, held: Held, *, after: int) -> list[bytes]:
+        """The log after a version, up to the copy's own: what Redis may have beyond that is not confirmed yet."""
+        recent = held.entries(after)
+        if recent is not None:
+            return recent
+        return await self._store.entries(held.session.id, after=after, upto=held.session.version)
+
+    def require_redis(self) -> None:
+        """Raises `StoreUnavailable` while the journal stands in for Redis: it takes commits and nothing else."""
+        if self._lease.standing_in:
+            raise StoreUnavailable
+
+    async def ping(self) -> bool:
+        """Whether Redis answers, and not the journal in its place. Raises `StoreUnavailable` where neither does."""
+        await self._lease.hold()
+        if self._lease.standing_in:
+            return False
         await self._store.ping()
+        return True
+
+    def wanted(self, session_ids: Sequence[str]) -> None:
+        """See `state.lease.Keeper`: each is let go once its steps have ended, or shortly."""
+        for session_id in session_ids:
+            task = asyncio.create_task(self._let_go(session_id))
+            self._leaving.add(task)
+            task.add_done_callback(self._left)
+
+    def lost(self) -> None:
+        """See `state.lease.Keeper`: every copy may be stale."""
+        for held in list(self._held.values()):
+            self.drop(held)
+
+    async def aclose(self) -> None:
+        """Stop all work and stop renewing the lease. What is held is another's once the lease has ended."""
+        self.lost()
+        await self._lease.aclose()
+
+    async def _let_go(self, session_id: str) -> None:
+        owner = self._lease.owner
+        held = self._held.get(session_id)
+        if held is not None:
+            if held.running:
+                await asyncio.wait(set(held.running.values()), timeout=GRACE_S)
+            self.drop(held)
+        await self._store.release(session_id, owner)
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        self._leaving.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen: who wants the session waits for the lease's end instead
+
+    def _drop_id(self, session_id: str) -> None:
+        held = self._held.get(session_id)
+        if held is not None:
+            self.drop(held)
 
     async def _write(
         self,
         held: Held,
         session: Session,
-        entry: LogEntry,
+        entry: bytes,
         *,
+        target: str,
         key: str,
         outcome: Outcome | None,
         forget: tuple[str, ...],
     ) -> None:
         state, documents = pack_session(session)
-        before = entry.version - 1
+        before = session.version - 1
         commit = Commit(
             record_id=session.id,
             tenant=session.tenant,
+            owner=held.owner,
             epoch=held.epoch,
             version=before,
             state=state,
             documents=documents if before == 0 else b"",
-            entry=pack_entry(entry),
+            entry=entry,
             ttl_ms=self._ttl_ms,
+            useless=_attempts(target),
             key=key,
             outcome=b"" if outcome is None else pack(outcome),
             forget=forget,
         )
         try:
-            await self._store.commit(commit)
+            if self._outage is None:
+                await self._store.commit(commit)
+            else:
+                await self._outage.commit(commit, self._lease)
         except (AskwellError, asyncio.CancelledError):
             self.drop(held)
             raise
@@ -212,3 +337,8 @@ class Ownership:
             idle = (other for other in self._held.values() if not other.running and other is not held)
             if (oldest := next(idle, None)) is not None:
                 self.drop(oldest)
+
+
+def _attempts(target: str) -> str:
+    """What the names of all the target's steps begin with."""
+    return f"{target}@"

@@ -16,11 +16,12 @@ from typing import cast
 
 from redis.asyncio import Redis
 
+from state.backend import translated
 from state.calls import derived_id
 from state.codec import pack, unpack
 from state.errors import Fenced, KeyReused, NotFound, StepNotOpen, StoreUnavailable
 from state.model import RankedResource, Resource, ResourceType
-from state.store import Commit, RecordStore, translated
+from state.store import Commit, RecordStore
 
 ORDER = (ResourceType.COURSE, ResourceType.PROJECT, ResourceType.CERTIFICATION)
 MAX_ATTEMPTS = 20

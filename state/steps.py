@@ -64,41 +64,42 @@ class StepWork:
         self._deadline_s = deadline_s
         self._question_deadline_s = question_deadline_s
 
-    async def prepare(self, command: SessionCommand, session: Session) -> GapsFound | QuestionsAsked:
+    async def prepare(self, command: SessionCommand, session: Session, origin: Origin) -> GapsFound | QuestionsAsked:
         """Work of the session itself: its gaps, then a question for each of them."""
         async with self._deadline(self._longest_s(command, session)):
             match command:
                 case SessionCommand.FIND_GAPS:
-                    request = FindGaps(
-                        cv=session.cv, job=session.job, limit=session.max_questions, origin=_origin(session)
-                    )
+                    request = FindGaps(cv=session.cv, job=session.job, limit=session.max_questions, origin=origin)
                     found = await self._generator.find_gaps(request)
                     return GapsFound(gaps=found.gaps, by=found.by)
                 case SessionCommand.WRITE_QUESTIONS:
-                    return await self._ask(session)
+                    return await self._ask(session, origin)
                 case _:
                     assert_never(command)
 
     async def perform(
-        self, command: QuestionCommand, session: Session, question: Question, heard: Heard | None = None
+        self,
+        command: QuestionCommand,
+        session: Session,
+        question: Question,
+        origin: Origin,
+        heard: Heard | None = None,
     ) -> QuestionEvent:
         """Work of one question: the event that its result amounts to. `heard` is told it as it is written."""
         gap = session.gap(question.gap_id)
         async with self._deadline():
             match command:
                 case QuestionCommand.FIND_RESOURCES:
-                    need = FindResources(
-                        need=f"{gap.title}. {gap.job_asks}", skills=gap.skills, origin=_origin(session)
-                    )
+                    need = FindResources(need=f"{gap.title}. {gap.job_asks}", skills=gap.skills, origin=origin)
                     return ResourcesFound(resources=await self._retriever.find_resources(need))
                 case QuestionCommand.WRITE_PROMPTS:
-                    return PromptsWritten(prompts=await self._deepen(session, question, gap, heard))
+                    return PromptsWritten(prompts=await self._deepen(session, question, gap, origin, heard))
                 case QuestionCommand.WRITE_ANSWER:
-                    return AnswerWritten(answer=await self._write(session, question, gap, heard))
+                    return AnswerWritten(answer=await self._write(session, question, gap, origin, heard))
                 case QuestionCommand.REFINE_ANSWER:
-                    return AnswerWritten(answer=await self._refine(session, question, gap, heard))
+                    return AnswerWritten(answer=await self._refine(session, question, gap, origin, heard))
                 case QuestionCommand.EVALUATE_ANSWER:
-                    return await self._evaluate(session, question, gap, heard)
+                    return await self._evaluate(session, question, gap, origin, heard)
                 case _:
                     assert_never(command)
 
@@ -113,7 +114,7 @@ class StepWork:
             return max(self._deadline_s, self._question_deadline_s * len(session.gaps))
         return self._deadline_s
 
-    async def _ask(self, session: Session) -> QuestionsAsked:
+    async def _ask(self, session: Session, origin: Origin) -> QuestionsAsked:
         outcome = await self._generator.write_questions(
             WriteQuestions(
                 gaps=session.gaps,
@@ -121,7 +122,7 @@ class StepWork:
                 job=session.job,
                 deadline_s=self._question_deadline_s,
                 concurrently=session.flags["use_batch_generation"],
-                origin=_origin(session),
+                origin=origin,
             )
         )
         return asked(session, outcome)
@@ -142,18 +143,22 @@ class StepWork:
         nearest = {found.source: found for search in searches for found in search}
         return tuple(sorted(nearest.values(), key=lambda found: -found.similarity))[: request.limit]
 
-    async def _deepen(self, session: Session, question: Question, gap: Gap, heard: Heard | None) -> tuple[Prompt, ...]:
+    async def _deepen(
+        self, session: Session, question: Question, gap: Gap, origin: Origin, heard: Heard | None
+    ) -> tuple[Prompt, ...]:
         request = WritePrompts(
             gap=gap,
             question=question.text,
             similar=await self._similar(session, question, gap),
             cv=session.cv,
             job=session.job,
-            origin=_origin(session),
+            origin=origin,
         )
         return (await self._generator.write_prompts(request, heard)).prompts
 
-    async def _write(self, session: Session, question: Question, gap: Gap, heard: Heard | None) -> Answer:
+    async def _write(
+        self, session: Session, question: Question, gap: Gap, origin: Origin, heard: Heard | None
+    ) -> Answer:
         request = WriteAnswer(
             gap=gap,
             question=question.text,
@@ -161,11 +166,13 @@ class StepWork:
             inputs=question.inputs,
             cv=session.cv,
             job=session.job,
-            origin=_origin(session),
+            origin=origin,
         )
         return await self._generator.write_answer(request, heard)
 
-    async def _refine(self, session: Session, question: Question, gap: Gap, heard: Heard | None) -> Answer:
+    async def _refine(
+        self, session: Session, question: Question, gap: Gap, origin: Origin, heard: Heard | None
+    ) -> Answer:
         answer, evaluation = _scored(question)
         request = RefineAnswer(
             gap=gap,
@@ -176,11 +183,13 @@ class StepWork:
             answer=answer,
             evaluation=evaluation,
             job=session.job,
-            origin=_origin(session),
+            origin=origin,
         )
         return await self._generator.refine_answer(request, heard)
 
-    async def _evaluate(self, session: Session, question: Question, gap: Gap, heard: Heard | None) -> QuestionEvent:
+    async def _evaluate(
+        self, session: Session, question: Question, gap: Gap, origin: Origin, heard: Heard | None
+    ) -> QuestionEvent:
         if question.draft is None:
             raise WorkUnavailable("There is no draft to evaluate.")
         request = EvaluateAnswer(
@@ -192,7 +201,7 @@ class StepWork:
             threshold=question.threshold,
             cv=session.cv,
             job=session.job,
-            origin=_origin(session),
+            origin=origin,
         )
         judged = await self._evaluator.evaluate(request, heard)
         verdict = judge(question, judged.evaluation, judged.follow_ups)
@@ -219,10 +228,6 @@ class StepWork:
                 yield
         except TimeoutError:
             raise StepTimedOut from None
-
-
-def _origin(session: Session) -> Origin:
-    return Origin(tenant=session.tenant, session_id=session.id, flags=session.flags)
 
 
 def _owner(session: Session) -> Owner:

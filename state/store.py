@@ -1,43 +1,26 @@
 """Where records are kept: Redis, one Lua script a commit.
 
-A record is three keys under one hash tag: its state with epoch and version, the outcomes by
-idempotency key, and its log, which is also the outbox. The script checks the epoch (is this writer
-still the owner?) and the version (is this write based on the last one?) and writes all of it or
-nothing, so that a writer that was replaced without knowing can do no harm. Under a fourth key stand the
-calls that were made for a session (`state.ledger`): they live as long as the record and are erased with it.
+A record's parts are keys under one hash tag: its state with owner, epoch and version, the outcomes by
+idempotency key, and its log, which is also the outbox. The script checks owner and epoch (is this writer
+still the owner?) and the version (is this write based on the last one?) and writes all of it or nothing,
+so that a writer that was replaced without knowing can do no harm. Beside them stand the calls that were
+made for a session (`state.ledger`) and the paid results of steps that have not ended (`state.paid`): they
+live as long as the record and are erased with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from importlib.resources import files
-from typing import Any, cast
+from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.exceptions import (
-    BusyLoadingError,
-    ClusterDownError,
-    ReadOnlyError,
-    RedisError,
-    TryAgainError,
-)
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from state.backend import Backend
+from state.codec import SCHEMA
+from state.errors import Fenced, OwnedElsewhere, RecordUnreadable
 
-from state.errors import Broken, Fenced, StoreUnavailable
-
-PARTS = ("record", "outcomes", "log", "calls")
-_AWAY = (
-    RedisConnectionError,
-    RedisTimeoutError,
-    BusyLoadingError,
-    ClusterDownError,
-    ReadOnlyError,
-    TryAgainError,
-    OSError,
-)
+PARTS = ("record", "outcomes", "log", "calls", "paid")
+RECEIPT = "receipt"
+NOBODY = ""
+"""Owner of a record that has none: of every kind but sessions, and of a session that was let go."""
 _REFUSALS = {
     "exists": "The record exists already.",
     "gone": "The record is gone.",
@@ -60,7 +43,8 @@ class Stored:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
     """One step. `version` is the one the step is based on; 0 makes a new record, whose `tenant` and
-    `documents` are kept as they are. `forget` names keys whose outcomes are of no use any more."""
+    `documents` are kept as they are. `useless` begins the names of the paid results that are of no use after
+    it, `forget` names keys whose outcomes are of none."""
 
     record_id: str
     tenant: str
@@ -68,8 +52,10 @@ class Commit:
     version: int
     state: bytes
     ttl_ms: int
+    owner: str = NOBODY
     entry: bytes = b""
     documents: bytes = b""
+    useless: str = ""
     key: str = ""
     outcome: bytes = b""
     forget: tuple[str, ...] = ()
@@ -81,20 +67,25 @@ class RecordStore:
     All methods raise `StoreUnavailable` where Redis does not answer in time.
     """
 
-    def __init__(self, redis: Redis, *, kind: str) -> None:
-        self._redis = redis
+    def __init__(self, backend: Backend, *, kind: str) -> None:
+        self._backend = backend
         self._kind = kind
-        self._claim = redis.register_script(script("claim.lua"))
-        self._commit = redis.register_script(script("commit.lua"))
-        self._erase = redis.register_script(script("erase.lua"))
 
-    async def claim(self, record_id: str, tenant: str, owner: str) -> Stored | None:
-        """Become the record's owner under a new epoch. None, and no change, if the tenant has no such record."""
-        async with translated():
-            row = await self._claim(keys=self._keys(record_id)[:2], args=[tenant, owner])
+    async def claim(self, record_id: str, tenant: str, owner: str, *, ended: str = "") -> Stored | None:
+        """Become the record's owner under a new epoch. None, and no change, if the tenant has no such record.
+
+        Raises `OwnedElsewhere` while it has another owner than `ended`, whose lease the caller knows to be over,
+        and `RecordUnreadable` for a record of a newer schema, which stays as it is.
+        """
+        row = await self._backend.write("claim.lua", self._keys(record_id)[:2], [tenant, owner, ended, SCHEMA])
         if row is None:
             return None
-        epoch, version, state, documents, outcomes = row
+        word, *fields = row
+        if word == b"held":
+            raise OwnedElsewhere(owner=fields[0].decode())
+        if word == b"newer":
+            raise RecordUnreadable(f"A stored record has schema {int(fields[0])}; this version reads up to {SCHEMA}.")
+        epoch, version, state, documents, outcomes = fields
         pairs = zip(outcomes[::2], outcomes[1::2], strict=True)
         return Stored(
             epoch=int(epoch),
@@ -104,74 +95,70 @@ class RecordStore:
             outcomes={key.decode(): outcome for key, outcome in pairs},
         )
 
+    async def release(self, record_id: str, owner: str) -> None:
+        """Let go of the record, if it is this owner's: whoever claims it next need not wait."""
+        await self._backend.write("release.lua", self._keys(record_id)[:1], [owner])
+
     async def read(self, record_id: str) -> Stored | None:
         """The record without its outcomes, and without taking it over."""
-        async with translated():
-            fields = ["epoch", "version", "state", "documents"]
-            row = cast("list[Any]", await self._redis.hmget(self._keys(record_id)[0], fields))
+        row = await self._backend.read("read.lua", self._keys(record_id)[:1])
         if row[0] is None:
             return None
         return Stored(epoch=int(row[0]), version=int(row[1]), state=row[2], documents=row[3])
 
     async def commit(self, commit: Commit) -> None:
         """Write one step. Raises `Fenced`, with nothing written, if the record is not as assumed."""
-        async with translated():
-            verdict = await self._commit(
-                keys=self._keys(commit.record_id),
-                args=[
-                    commit.epoch,
-                    commit.version,
-                    commit.version + 1,
-                    commit.ttl_ms,
-                    commit.tenant,
-                    commit.documents,
-                    commit.state,
-                    commit.entry,
-                    commit.key,
-                    commit.outcome,
-                    *commit.forget,
-                ],
-            )
+        verdict = await self._backend.write(
+            "commit.lua",
+            self._keys(commit.record_id),
+            [
+                commit.epoch,
+                commit.owner,
+                commit.version,
+                commit.version + 1,
+                commit.ttl_ms,
+                SCHEMA,
+                commit.tenant,
+                commit.documents,
+                commit.state,
+                commit.entry,
+                commit.useless,
+                commit.key,
+                commit.outcome,
+                *commit.forget,
+            ],
+        )
         _require_ok(verdict)
 
-    async def erase(self, record_id: str, epoch: int) -> None:
-        """Delete the record with all its parts. Raises `Fenced` if it is not this owner's."""
-        async with translated():
-            verdict = await self._erase(keys=self._keys(record_id), args=[epoch])
-        _require_ok(verdict)
+    async def erase(
+        self, record_id: str, epoch: int, owner: str = NOBODY, *, receipt: bytes = b"", receipt_ttl_ms: int = 0
+    ) -> None:
+        """Delete the record with all its parts, and leave the receipt in their place.
 
-    async def entries(self, record_id: str, *, after: int, limit: int = 1000) -> list[bytes]:
-        """The log's entries with a version above `after`, oldest first."""
-        async with translated():
-            rows: Any = await self._redis.xrange(self._keys(record_id)[2], min=f"({after}-0", count=limit)
-        return [fields[b"entry"] for _, fields in rows]
+        Raises `Fenced` if it is not this owner's.
+        """
+        keys = [part_key(self._kind, record_id, RECEIPT), *self._keys(record_id)]
+        _require_ok(await self._backend.write("erase.lua", keys, [epoch, owner, receipt, receipt_ttl_ms]))
+
+    async def receipt(self, record_id: str) -> bytes | None:
+        """What an erasure left, as long as that is kept and nothing new stands under the id."""
+        found: bytes | None = await self._backend.read("receipt.lua", [part_key(self._kind, record_id, RECEIPT)])
+        return found
+
+    async def entries(self, record_id: str, *, after: int, upto: int | None = None, limit: int = 1000) -> list[bytes]:
+        """The log's entries with a version above `after` and at most `upto`, oldest first."""
+        last = 2**53 if upto is None else upto
+        found: list[bytes] = await self._backend.read("entries.lua", [self._keys(record_id)[2]], [after, last, limit])
+        return found
 
     async def ping(self) -> None:
-        async with translated():
-            await self._redis.ping()
+        await self._backend.ping()
 
     async def aclose(self) -> None:
-        await self._redis.aclose()
+        await self._backend.aclose()
 
     def _keys(self, record_id: str) -> list[str]:
         return [part_key(self._kind, record_id, part) for part in PARTS]
-
-
-def connect(url: str, *, max_connections: int = 50, timeout_s: float = 5.0) -> Redis:
-    """A client whose callers queue for a connection instead of failing when all are in use."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=max_connections,
-        timeout=timeout_s,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-    )
-    return Redis(connection_pool=pool)
-
-
-def script(name: str) -> str:
-    """The text of one of this package's Lua scripts."""
-    return (files("state") / name).read_text(encoding="utf-8")
 
 
 def part_key(kind: str, record_id: str, part: str) -> str:
@@ -179,18 +166,7 @@ def part_key(kind: str, record_id: str, part: str) -> str:
     return f"askwell:{{{kind}:{record_id}}}:{part}"
 
 
-def _require_ok(verdict: bytes) -> None:
+def _require_ok(verdict: Any) -> None:
     word = verdict.decode()
     if word != "ok":
         raise Fenced(_REFUSALS[word], reason=word)
-
-
-@asynccontextmanager
-async def translated() -> AsyncIterator[None]:
-    """Redis's errors as Askwell's. The text of a Redis error can hold arguments, so it is left out."""
-    try:
-        yield
-    except _AWAY as error:
-        raise StoreUnavailable(cause=type(error).__name__) from None
-    except RedisError as error:
-        raise Broken(f"Redis refused a command ({type(error).__name__}).") from None

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from state.store import translated
+from state.backend import translated
 
 _CLAIM = """
 local held = redis.call('GET', KEYS[1])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,18 +25,14 @@ from serve_app import wiring
 from serve_app.http.app import create_app
 from serve_app.http.service import Service
 from serve_app.settings import Settings
+from state.backend import RedisBackend
 from state.calls import Calls
+from state.lease import Lease
 from state.plans import PlanBook
 from state.session_actor import SessionState
 from state.steps import StepWork
 from state.store import RecordStore
-
-
-class _Sessions(SessionState):
-    """The actor itself where a cluster has a proxy to it."""
-
-    async def ready(self) -> None:
-        await self.ping()
+from state.sweep import Sweep
 
 
 @asynccontextmanager
@@ -51,16 +48,20 @@ async def serving(settings: Settings, redis: Redis, llm: LLM) -> AsyncIterator[s
         deadline_s=settings.step_deadline_s,
         question_deadline_s=settings.question_deadline_s,
     )
-    sessions = _Sessions(
-        store=RecordStore(redis, kind="session"),
+    backend = RedisBackend(redis)
+    sessions = SessionState(
+        store=RecordStore(backend, kind="session"),
         work=work,
-        owner=uuid.uuid4().hex,
+        lease=Lease(
+            backend, name="session-state-0", new_nonce=lambda: uuid.uuid4().hex, lease_s=60, clock=time.monotonic
+        ),
+        sweep=Sweep(backend, now_ms=wiring.now_ms, forget=retriever.forget),
         new_epoch=lambda: secrets.randbits(52),
         now_ms=wiring.now_ms,
         ttl_s=settings.session_ttl_s,
         rollouts=settings.flag_rollouts,
     )
-    calls, plans = (RecordStore(redis, kind=kind) for kind in ("call", "plan"))
+    calls, plans = (RecordStore(backend, kind=kind) for kind in ("call", "plan"))
     service = Service(
         settings=settings,
         sessions=sessions,
@@ -82,3 +83,4 @@ async def serving(settings: Settings, redis: Redis, llm: LLM) -> AsyncIterator[s
     finally:
         server.should_exit = True
         await running
+        await sessions.aclose()

@@ -24,9 +24,9 @@ from loadtests.provider_stub.server import serving as serving_stub
 from serve_app import wiring
 from serve_app.settings import Settings
 from serve_app.valkey import Valkey
+from state.backend import connect
 from state.ledger import RedisLedger
 from state.spending import CallRecord
-from state.store import connect
 
 PROVIDERS = {"openai": ("openai",), "gemini": ("gemini",), "both": ("openai", "gemini")}
 """Which providers a service has, the first one preferred; by the name a drill's table gives them."""

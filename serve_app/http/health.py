@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from serve_app.http.service import Checked
 from serve_app.http.tenants import Askwell
-from state.errors import AskwellError
+from state.errors import AskwellError, Degraded
 
 router = APIRouter(prefix="/health", tags=["health"])
 CHECK_TIMEOUT_S = 5.0
@@ -19,7 +19,7 @@ DEGRADABLE = frozenset({"retriever"})
 
 
 class Health(BaseModel):
-    """`parts` has, by name, 'ok' or the kind of the failure."""
+    """`parts` has, by name, 'ok', 'degraded' or the kind of the failure."""
 
     status: Literal["ok", "degraded", "unavailable"]
     parts: dict[str, str]
@@ -33,7 +33,11 @@ async def live() -> dict[str, str]:
 
 @router.get("/ready", operation_id="ready", responses={503: {"model": Health, "description": "A part is missing."}})
 async def ready(askwell: Askwell, response: Response) -> Health:
-    """Every session actor reaches Redis and every pool works; 503 unless interviews can go on."""
+    """Whether every session actor reaches Redis and every pool works; 503 unless interviews can go on.
+
+    'degraded' means that they can, with less: without the retriever's hints, with an actor fewer, or, while Redis
+    is away, for the sessions that are held, whose steps this machine's journal keeps until it is back.
+    """
     parts: dict[str, Checked] = {
         "sessions": askwell.sessions,
         "generator": askwell.generator,
@@ -41,9 +45,9 @@ async def ready(askwell: Askwell, response: Response) -> Health:
         "retriever": askwell.retriever,
     }
     states = dict(zip(parts, await asyncio.gather(*map(_state, parts.values())), strict=True))
-    down = {name for name, state in states.items() if state != "ok"}
-    if not down:
+    if all(state == "ok" for state in states.values()):
         return Health(status="ok", parts=states)
+    down = {name for name, state in states.items() if state not in ("ok", "degraded")}
     if down <= DEGRADABLE:
         return Health(status="degraded", parts=states)
     response.status_code = 503
@@ -56,6 +60,8 @@ async def _state(part: Checked) -> str:
             await part.ready()
     except TimeoutError:
         return "timeout"
+    except Degraded:
+        return "degraded"
     except AskwellError as error:
         return type(error).__name__
     return "ok"

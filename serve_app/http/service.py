@@ -11,6 +11,7 @@ from state.calls import Calls
 from state.messages import Evaluator, Generator, Retriever
 from state.model import Question, Session
 from state.plans import PlanBook
+from state.receipts import Receipt
 from state.session_actor import OpenSession, Reply
 from state.telling import Seen
 
@@ -34,7 +35,7 @@ class Sessions(Checked, Protocol):
 
     async def watch(self, tenant: str, session_id: str, *, after: int, heard: int, wait_s: float) -> Seen: ...
 
-    async def erase(self, tenant: str, session_id: str) -> None: ...
+    async def erase(self, tenant: str, session_id: str) -> Receipt: ...
 
 
 class GeneratorPool(Generator, Checked, Protocol): ...

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel
 
 from serve_app.http.bodies import ExperienceBody, InputsBody, SessionBody, document
 from serve_app.http.idempotency import caller
 from serve_app.http.problems import documented
 from serve_app.http.tenants import Askwell, Key, Tenant
-from serve_app.http.views import QuestionView, SessionView
+from serve_app.http.views import QuestionView, ReceiptView, SessionView
 from state.calls import derived_id
 from state.errors import (
     BrokenReply,
@@ -61,14 +61,12 @@ async def get_session(session_id: SessionId, askwell: Askwell, tenant: Tenant) -
 
 @router.delete(
     "/{session_id}",
-    status_code=204,
     operation_id="deleteSession",
     responses=documented(NotFound, Fenced, WorkUnavailable),
 )
-async def delete_session(session_id: SessionId, askwell: Askwell, tenant: Tenant) -> Response:
-    """Stop the session's work and erase its state, log, outcomes and vectors."""
-    await askwell.sessions.erase(tenant, session_id)
-    return Response(status_code=204)
+async def delete_session(session_id: SessionId, askwell: Askwell, tenant: Tenant) -> ReceiptView:
+    """Stop the session's work and erase all that is kept of it; the receipt, also when asked again."""
+    return ReceiptView.of(await askwell.sessions.erase(tenant, session_id))
 
 
 class QuestionCall:

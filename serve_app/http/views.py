@@ -24,6 +24,7 @@ from state.model import (
     Step,
 )
 from state.plans import Plan, PlanItem, Progress
+from state.receipts import Receipt
 from state.workflow import accepts, by_priority, finished
 
 ACTIONS: Mapping[str, str] = {
@@ -215,6 +216,24 @@ class PlanView(BaseModel):
 
 class PlansView(BaseModel):
     plans: list[PlanView]
+
+
+class ReceiptView(BaseModel):
+    """That a session was erased. `steps` is how many commits it had; `erased` names what was deleted of it."""
+
+    session_id: str
+    erased_at: datetime
+    steps: int
+    erased: list[str]
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> Self:
+        return cls(
+            session_id=receipt.session_id,
+            erased_at=_time(receipt.erased_ms),
+            steps=receipt.steps,
+            erased=list(receipt.erased),
+        )
 
 
 class Problem(BaseModel):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
+from state.backend import RedisBackend
 from state.calls import Calls
 from state.errors import KeyReused, NotFound, StepTimedOut, StillRunning, WorkUnavailable
 from state.plans import PlanBook, Progress
@@ -18,7 +19,7 @@ from tests.unit.test_plans import a_plan
 
 @pytest.fixture
 def calls(redis: Redis, clock: Clock) -> Calls:
-    return Calls(store=RecordStore(redis, kind="call"), now_ms=clock, ttl_s=600, deadline_s=30)
+    return Calls(store=RecordStore(RedisBackend(redis), kind="call"), now_ms=clock, ttl_s=600, deadline_s=30)
 
 
 class Work:
@@ -99,7 +100,7 @@ async def test_work_whose_runner_died_may_be_tried_again_after_its_lease(calls: 
 
 @pytest.fixture
 def book(redis: Redis, clock: Clock) -> PlanBook:
-    return PlanBook(store=RecordStore(redis, kind="plan"), redis=redis, now_ms=clock, ttl_s=600)
+    return PlanBook(store=RecordStore(RedisBackend(redis), kind="plan"), redis=redis, now_ms=clock, ttl_s=600)
 
 
 async def test_a_plan_is_kept_listed_and_foreign_to_others(book: PlanBook, clock: Clock) -> None:
@@ -120,7 +121,7 @@ async def test_no_tenant_and_user_make_the_list_of_another_tenant(book: PlanBook
 
 
 async def test_work_past_its_deadline_is_given_up_and_may_be_tried_again(redis: Redis, clock: Clock) -> None:
-    calls = Calls(store=RecordStore(redis, kind="call"), now_ms=clock, ttl_s=600, deadline_s=0.05)
+    calls = Calls(store=RecordStore(RedisBackend(redis), kind="call"), now_ms=clock, ttl_s=600, deadline_s=0.05)
     for key in ("k", None):
         with pytest.raises(StepTimedOut):
             await calls.once("acme", key, "body", Work())

@@ -20,23 +20,16 @@ from serve_app.http.app import create_app
 from serve_app.http.service import Service
 from serve_app.ports import free_port
 from serve_app.settings import Settings
+from state.backend import RedisBackend
 from state.calls import Calls
 from state.errors import WorkUnavailable
 from state.plans import PlanBook
-from state.session_actor import SessionState
 from state.store import RecordStore
 from tests.conftest import Shard
 from tests.fakes import INPUTS
 
 KEYS = {"acme": SecretStr("acme-key-0123456789"), "rival": SecretStr("rival-key-0123456789")}
 OPENING = {"cv": "Ada\nDjango at Northgate", "job": "Kubernetes in production"}
-
-
-class DirectSessions(SessionState):
-    """The actor itself where the cluster has a proxy to it."""
-
-    async def ready(self) -> None:
-        await self.ping()
 
 
 @dataclass
@@ -65,16 +58,18 @@ async def serving(redis: Redis, shard: Shard) -> AsyncIterator[Callable[..., Any
     clients: list[httpx.AsyncClient] = []
 
     async def serve(**settings: Any) -> Api:
-        actor = shard.actor()
-        actor.__class__ = DirectSessions
         service = Service(
             settings=Settings(**settings),
-            sessions=actor,
+            sessions=shard.actor(),
             generator=shard.generator,
             evaluator=shard.evaluator,
             retriever=shard.retriever,
-            calls=Calls(store=RecordStore(redis, kind="call"), now_ms=shard.clock, ttl_s=600, deadline_s=30),
-            plans=PlanBook(store=RecordStore(redis, kind="plan"), redis=redis, now_ms=shard.clock, ttl_s=600),
+            calls=Calls(
+                store=RecordStore(RedisBackend(redis), kind="call"), now_ms=shard.clock, ttl_s=600, deadline_s=30
+            ),
+            plans=PlanBook(
+                store=RecordStore(RedisBackend(redis), kind="plan"), redis=redis, now_ms=shard.clock, ttl_s=600
+            ),
             now_ms=shard.clock,
             new_id=lambda: uuid.uuid4().hex,
         )
@@ -419,7 +414,7 @@ async def test_a_deleted_session_is_gone_and_its_stream_says_so(api: Api) -> Non
     path = f"/api/sessions/{session['id']}"
     async with api.client.stream("GET", f"{path}/events") as reply:
         lines = reply.aiter_lines()
-        assert (await api.client.delete(path)).status_code == 204
+        assert (await api.client.delete(path)).status_code == 200
         assert "event: erased" in [line async for line in lines]
     is_problem(await api.client.get(path), 404, "NotFound")
 

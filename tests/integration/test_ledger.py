@@ -19,10 +19,12 @@ from redis.asyncio import Redis
 from redis.crc import key_slot
 from rich.console import Console
 
-from serve_app.costs import redis_url, run
+from serve_app.costs import run
+from serve_app.inspection import redis_url
 from serve_app.ports import free_port
 from serve_app.settings import Settings
 from serve_app.valkey import Valkey
+from state.backend import RedisBackend, connect
 from state.codec import SCHEMA, pack
 from state.costs import Tally, tally
 from state.errors import InvalidField, NotFound, RecordUnreadable, StoreUnavailable
@@ -30,7 +32,7 @@ from state.ledger import MAX_CALLS, MAX_FIELDS, OTHER, TOTALS_TTL_S, RedisLedger
 from state.model import Document
 from state.session_actor import OpenSession
 from state.spending import CallRecord, Usage
-from state.store import Commit, RecordStore, connect
+from state.store import Commit, RecordStore
 from tests.conftest import Shard, caller
 from tests.unit.test_costs import PRICES, a_call, a_failed_call, a_given_up_call
 
@@ -165,7 +167,8 @@ async def test_an_erased_session_leaves_nothing_and_a_call_that_ends_later_neith
     assert CALLS in await every_key(redis)
     await actor.erase("acme", "s1")
     await ledger.record(a_call(at_ms=LAST_MS))
-    assert await every_key(redis) == {"askwell:spent:acme:2026-11-22"}
+    left = {"askwell:spent:acme:2026-11-22", "askwell:{session:s1}:receipt", "askwell:{sweep}:sessions"}
+    assert await every_key(redis) == left
     held = await redis.hgetall("askwell:spent:acme:2026-11-22")
     assert not any(b"s1" in text for pair in held.items() for text in pair)
     with pytest.raises(NotFound):
@@ -333,7 +336,7 @@ def recorded(settings: Settings, *calls: CallRecord, session: bool = True) -> No
         redis = connect(url)
         if session:
             opening = Commit(record_id="s1", tenant="acme", epoch=1, version=0, state=b"", ttl_ms=60_000)
-            await RecordStore(redis, kind="session").commit(opening)
+            await RecordStore(RedisBackend(redis), kind="session").commit(opening)
         for call in calls:
             await RedisLedger(redis).record(call)
         await redis.aclose(close_connection_pool=True)

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from actors.evaluator import Evaluator
 from actors.generator import Generator
+from state.backend import RedisBackend, connect
 from state.codec import pack_session
 from state.errors import (
     AskwellError,
@@ -20,6 +21,7 @@ from state.errors import (
     InvalidField,
     KeyReused,
     NotFound,
+    OwnedElsewhere,
     RetryLater,
     SessionFull,
     StepNotOpen,
@@ -35,8 +37,8 @@ from state.outcomes import OWN_KEY
 from state.session import apply
 from state.session_actor import MAX_VERSION, OpenSession, Reply, SessionState
 from state.steps import StepWork
-from state.store import RecordStore, connect
-from tests.conftest import Shard, caller
+from state.sweep import Sweep
+from tests.conftest import Shard, SteadyLease, caller
 from tests.fakes import INPUTS, CountingLLM, a_gap
 
 OPENING = OpenSession(
@@ -101,7 +103,8 @@ async def test_no_makes_no_call_at_the_provider_port_and_yes_with_inputs_makes_t
     actor = SessionState(
         store=shard.store,
         work=work,
-        owner="o",
+        lease=SteadyLease(shard.backend, set()),
+        sweep=Sweep(shard.backend, now_ms=shard.clock, forget=shard.retriever.forget),
         new_epoch=lambda: 1,
         now_ms=shard.clock,
         ttl_s=60,
@@ -237,6 +240,15 @@ async def test_two_events_for_one_question_never_run_at_once(shard: Shard) -> No
     assert (await running).step is Step.PROMPTED
 
 
+async def test_a_request_that_is_delivered_twice_is_one_step_from_its_first_moment(shard: Shard) -> None:
+    actor = shard.actor()
+    await actor.create(OPENING)
+    request = reply("yes", SaidYes(), request_id="r1")
+    first, second = await asyncio.gather(actor.reply(request), actor.reply(request))
+    assert first == second
+    assert shard.generator.calls["write_prompts"] == 1
+
+
 async def test_different_questions_of_one_session_move_at_once(shard: Shard) -> None:
     shard.generator.gaps = (a_gap(1), a_gap(2), a_gap(3))
     actor = shard.actor()
@@ -346,6 +358,7 @@ async def test_an_interrupted_step_goes_on_at_the_next_owner_and_gives_one_outco
     with pytest.raises(Fenced):
         await lost
     assert await second.reply(reply("inputs", InputsGiven(inputs=INPUTS))) == question
+    shard.give_to(first)
     assert await first.reply(reply("inputs", InputsGiven(inputs=INPUTS))) == question
     kinds = [
         type(entry.event).__name__ for entry in (await second.watch("acme", "s1", after=5, heard=0, wait_s=0)).entries
@@ -373,6 +386,10 @@ async def test_a_replaced_owner_is_fenced_and_then_reads_the_new_one_s_state(sha
     accepted = await new.reply(reply("inputs", InputsGiven(inputs=INPUTS)))
     with pytest.raises(Fenced):
         await old.reply(reply("late", InputsGiven(inputs=INPUTS)))
+    with pytest.raises(OwnedElsewhere) as held:
+        await old.read("acme", "s1")
+    assert held.value.owner == shard.owners[new]
+    shard.give_to(old)
     assert (await old.read("acme", "s1")).require("q1") == accepted
 
 
@@ -409,7 +426,7 @@ async def test_a_session_without_a_key_whose_gaps_a_pool_cannot_find_leaves_noth
     opening = replace(OPENING, caller=caller(f"{OWN_KEY}1"))
     with pytest.raises(StoreUnavailable):
         await shard.actor().create(opening)
-    assert await redis.keys("*") == []
+    assert await kept(redis) == set()
 
 
 async def test_a_watcher_hears_a_text_while_it_is_written_and_its_step_once_it_is_committed(shard: Shard) -> None:
@@ -471,7 +488,7 @@ async def test_erasing_stops_running_work_and_leaves_no_key_and_no_vector(shard:
     await actor.erase("acme", "s1")
     with pytest.raises(Fenced):
         await running
-    assert await redis.keys("*") == []
+    assert await kept(redis) == {RECEIPT}
     assert [owner.session_id for owner in shard.retriever.forgotten] == ["s1"]
     with pytest.raises(NotFound):
         await actor.read("acme", "s1")
@@ -483,7 +500,7 @@ async def test_a_zombie_cannot_bring_an_erased_session_back(shard: Shard, redis:
     await shard.actor().erase("acme", "s1")
     with pytest.raises((Fenced, NotFound)):
         await zombie.reply(reply("late", InputsGiven(inputs=INPUTS)))
-    assert await redis.keys("*") == []
+    assert await kept(redis) == {RECEIPT}
 
 
 async def test_erasing_is_refused_while_vectors_cannot_be_erased_and_nothing_is_lost(shard: Shard) -> None:
@@ -498,7 +515,7 @@ async def test_erasing_is_refused_while_vectors_cannot_be_erased_and_nothing_is_
 async def test_every_key_of_a_session_expires_and_each_commit_renews_it(shard: Shard, redis: Redis) -> None:
     actor = shard.actor()
     await prompted(actor)
-    keys = sorted(key.decode() for key in await redis.keys("*"))
+    keys = sorted(await kept(redis))
     assert keys == [f"askwell:{{session:s1}}:{part}" for part in ("log", "outcomes", "record")]
     for key in keys:
         await redis.pexpire(key, 1_000)
@@ -509,8 +526,7 @@ async def test_every_key_of_a_session_expires_and_each_commit_renews_it(shard: S
 async def test_a_store_that_does_not_answer_is_retryable_and_the_session_is_whole_afterwards(shard: Shard) -> None:
     actor = shard.actor()
     await prompted(actor)
-    away = RecordStore(connect("redis://127.0.0.1:1/0", timeout_s=0.2), kind="session")
-    shard_away = replace(shard, store=away)
+    shard_away = replace(shard, backend=RedisBackend(connect("redis://127.0.0.1:1/0", timeout_s=0.2)))
     with pytest.raises(StoreUnavailable) as refused:
         await shard_away.actor().read("acme", "s1")
     assert isinstance(refused.value, RetryLater)
@@ -577,7 +593,7 @@ async def test_a_creation_that_failed_without_a_key_leaves_nothing_behind(shard:
     shard.generator.fail = failing("find_gaps", WorkUnavailable())
     with pytest.raises(WorkUnavailable):
         await shard.actor().create(replace(OPENING, caller=caller(f"{OWN_KEY}1")))
-    assert await redis.keys("*") == []
+    assert await kept(redis) == set()
 
 
 async def test_asking_for_a_foreign_session_takes_nothing_from_its_owner(shard: Shard) -> None:
@@ -631,9 +647,18 @@ async def test_a_copy_that_is_ahead_of_the_log_is_dropped_and_not_served_for_eve
     await actor.create(OPENING)
     await redis.flushall()
     with pytest.raises(Fenced):
-        await actor.watch("acme", "s1", after=0, heard=0, wait_s=0)
+        await actor.reply(reply("no", SaidNo()))
     with pytest.raises(NotFound):
         await actor.watch("acme", "s1", after=0, heard=0, wait_s=0)
+    reader = shard.actor()
+    await reader.create(OPENING)
+    again = shard.actor()
+    await again.read("acme", "s1")
+    await redis.flushall()
+    with pytest.raises(Fenced):
+        await again.watch("acme", "s1", after=0, heard=0, wait_s=0)
+    with pytest.raises(NotFound):
+        await again.watch("acme", "s1", after=0, heard=0, wait_s=0)
 
 
 async def test_a_full_shard_drops_idle_copies_and_reads_them_back(shard: Shard) -> None:
@@ -655,6 +680,14 @@ async def test_many_requests_with_one_key_have_one_effect_and_one_outcome(shard:
     assert all(isinstance(outcome, StillRunning) for outcome in outcomes if outcome is not done[0])
     assert await actor.reply(reply("yes", SaidYes())) == done[0]
     assert shard.generator.calls["write_prompts"] == 1
+
+
+RECEIPT = "askwell:{session:s1}:receipt"
+
+
+async def kept(redis: Redis) -> set[str]:
+    """Every key but the index of sessions to look after, which is tested for itself."""
+    return {key.decode() for key in await redis.keys("*")} - {"askwell:{sweep}:sessions"}
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 
 from actors.resilience.flights_redis import RedisFlights
 from actors.resilience.single_flight import Flights
+from state.backend import connect
 from state.errors import StoreUnavailable
-from state.store import connect
 from tests.fake_provider import FakeFlights
 
 
