@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from actors.llm import Completion, R, Request, Written
-from actors.prompts import Rendered, parsed, rendered, repair
+from actors.prompts import WORDINGS, Rendered, Wording, parsed, rendered, repair
 from actors.providers.port import Call, Fault, Provider, ProviderError, Reply
 from state.costs import FURTHER
 from state.errors import AskwellError, BrokenReply, StepTimedOut, WorkUnavailable
@@ -18,11 +19,13 @@ UNUSABLE = frozenset({Fault.DECLINED, Fault.CUT_OFF, Fault.GARBLED})
 
 
 class PromptedLLM:
-    """Implements `actors.llm.LLM`. A completion, its repair included, takes at most `deadline_s`."""
+    """Implements `actors.llm.LLM`. A completion, its repair included, takes at most `deadline_s`. `wordings` are
+    what the model is told, by operation."""
 
-    def __init__(self, provider: Provider, *, deadline_s: float) -> None:
+    def __init__(self, provider: Provider, *, deadline_s: float, wordings: Mapping[str, Wording] = WORDINGS) -> None:
         self._provider = provider
         self._deadline_s = deadline_s
+        self._wordings = wordings
 
     async def complete(self, request: Request, result: type[R], heard: Written | None = None) -> Completion[R]:
         """One reply that has the promised shape; a reply without it is asked for once more, with the error.
@@ -30,13 +33,13 @@ class PromptedLLM:
         Raises `BrokenReply` after the second one, `StepTimedOut`, `BudgetSpent`, or `WorkUnavailable` with the
         time after which a provider wishes to be asked again.
         """
-        prompt = rendered(request)
+        prompt = rendered(request, self._wordings)
         call = _call(prompt, request, heard, deadline=self._deadline(request))
         reply = await self._reply(call)
         try:
             return _completion(parsed(result, reply.text), reply)
         except BrokenReply as error:
-            mended = repair(prompt, reply.text, str(error))
+            mended = repair(prompt, reply.text, str(error), self._wordings)
         if heard is not None:
             heard(None)
         again = await self._reply(replace(call, prompt=mended.version, turns=mended.turns))

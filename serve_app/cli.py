@@ -123,6 +123,43 @@ def costs(
 
 
 @app.command()
+def replay(  # noqa: PLR0917 - as above
+    session_id: Annotated[str, typer.Argument(help="Session to replay.")],
+    tenant: Annotated[str | None, typer.Option(help="Whose; default: all configured tenants.")] = None,
+    threshold: Annotated[
+        list[str] | None, typer.Option(help="What if answers needed this score: 7 for all, CRITICAL=9 for some.")
+    ] = None,
+    prompt_version: Annotated[
+        list[str] | None, typer.Option(help="What if models were told 2, or write_answer/2: asks the provider.")
+    ] = None,
+    prices: Annotated[Path | None, typer.Option(help="What if the calls cost what this file says.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Fold a session's log into its stored state again, and ask what would have been otherwise; it stays as it is."""
+    import sys
+
+    import structlog
+
+    from serve_app import replay as replay_command
+
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    try:
+        code = replay_command.run(
+            console,
+            _settings(),
+            session_id=session_id,
+            tenant=tenant,
+            thresholds=threshold or (),
+            prompt_versions=prompt_version or (),
+            prices=prices,
+            as_json=as_json,
+        )
+    except AskwellError as error:
+        raise _refusal(error) from None
+    raise typer.Exit(code)
+
+
+@app.command()
 def judge(
     items: Annotated[int | None, typer.Option(min=1, help="Answers to judge; default: all.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws the answers and the intervals.")] = 1,

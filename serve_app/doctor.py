@@ -26,6 +26,7 @@ from serve_app.settings import Settings, load
 from serve_app.targets import targets
 from state.backend import RedisBackend
 from state.errors import AskwellError, Broken, InvalidField
+from state.outage import left
 from state.prices import prices_from
 from state.store import RecordStore
 
@@ -72,6 +73,7 @@ async def examine(settings: Settings) -> list[Finding]:
         _data_dir,
         _service,
         _redis,
+        _journal,
         _vectors,
         _embeddings,
         _prices,
@@ -157,6 +159,16 @@ async def _redis(settings: Settings) -> Finding:
     finally:
         await store.aclose()
     return Finding(part="sessions", state=State.OK, detail="REDIS_URL answers")
+
+
+async def _journal(settings: Settings) -> Finding:
+    """What an outage of Redis has left behind: nothing, once Redis has had everything that was acknowledged."""
+    kept = {kind: len(paths) for kind, paths in left(settings.data_dir / "journal").items() if paths}
+    if not kept:
+        return Finding(part="journal", state=State.OK, detail="nothing is kept in place of Redis")
+    detail = ", ".join(f"{count} {kind}" for kind, count in kept.items())
+    fix = f"see {settings.data_dir / 'journal'}; waiting commits go to Redis when the service runs and Redis answers"
+    return Finding(part="journal", state=State.DEGRADED, detail=detail, fix=fix)
 
 
 async def _vectors(settings: Settings) -> Finding:

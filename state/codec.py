@@ -1,7 +1,8 @@
 """Records as bytes: msgpack, with the schema's version in every one.
 
 A record is `[SCHEMA, payload]`. An older schema is brought up to date by `UPGRADES`; a newer one is
-refused untouched. Dataclasses go through pydantic, so a corrupt payload is refused as well.
+refused untouched. Dataclasses go through pydantic, so a corrupt payload is refused as well. What every
+schema's records look like is kept in `tests/golden`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from state.session import LogEntry
 
 SCHEMA = 1
 
-UPGRADES: Mapping[int, Callable[[Any], Any]] = {}
-"""From a schema's version to the function that lifts its payload to the next one."""
+Upgrade = Callable[[str, Any], Any]
+"""Lifts a payload to the next schema. It is told the kind of record: a dataclass's name, or `DOCUMENTS`."""
+DOCUMENTS = "documents"
+UPGRADES: Mapping[int, Upgrade] = {}
+"""By the schema that is lifted."""
 
 T = TypeVar("T")
 _BODIES = {"cv", "job"}
@@ -32,10 +36,10 @@ def pack(value: object, *, exclude: Any = None) -> bytes:
     return _frame(_adapter(type(value)).dump_python(value, exclude=exclude))
 
 
-def unpack(kind: type[T], record: bytes) -> T:
+def unpack(kind: type[T], record: bytes, *, upgrades: Mapping[int, Upgrade] = UPGRADES) -> T:
     """The record as a `kind`. Raises `RecordUnreadable` where it is corrupt or from a newer schema."""
     try:
-        value: T = _adapter(kind).validate_python(_unframe(record))
+        value: T = _adapter(kind).validate_python(payload_of(kind.__name__, record, upgrades=upgrades))
         return value
     except ValidationError as error:
         raise RecordUnreadable(f"A stored {kind.__name__} has {error.error_count()} wrong fields.") from None
@@ -46,15 +50,24 @@ def pack_session(session: Session) -> tuple[bytes, bytes]:
     return pack(session, exclude=_BODIES), _frame({"cv": session.cv.text, "job": session.job.text})
 
 
-def unpack_session(state: bytes, documents: bytes) -> Session:
-    texts = _unframe(documents)
-    fields = _unframe(state)
+def unpack_session(state: bytes, documents: bytes, *, upgrades: Mapping[int, Upgrade] = UPGRADES) -> Session:
+    """The session with its documents. Raises `RecordUnreadable`."""
+    bodies = unpack_documents(documents, upgrades=upgrades)
+    fields = payload_of(Session.__name__, state, upgrades=upgrades)
     try:
-        bodies = {name: Document(text=texts[name]) for name in _BODIES}
         session: Session = _adapter(Session).validate_python({**fields, **bodies})
         return session
-    except (ValidationError, KeyError, TypeError):
+    except (ValidationError, TypeError):
         raise RecordUnreadable("A stored Session has wrong fields.") from None
+
+
+def unpack_documents(record: bytes, *, upgrades: Mapping[int, Upgrade] = UPGRADES) -> dict[str, Document]:
+    """The session's documents by its fields' names. Raises `RecordUnreadable`."""
+    texts = payload_of(DOCUMENTS, record, upgrades=upgrades)
+    try:
+        return {name: _adapter(Document).validate_python({"text": texts[name]}) for name in sorted(_BODIES)}
+    except (ValidationError, KeyError, TypeError):
+        raise RecordUnreadable("A stored session's documents have wrong fields.") from None
 
 
 def pack_entry(entry: LogEntry) -> bytes:
@@ -73,9 +86,9 @@ def pack_entry(entry: LogEntry) -> bytes:
     )
 
 
-def unpack_entry(record: bytes) -> LogEntry:
-    """The entry; the session of a `SessionOpened` comes back with empty documents."""
-    fields = _unframe(record)
+def unpack_entry(record: bytes, *, upgrades: Mapping[int, Upgrade] = UPGRADES) -> LogEntry:
+    """The entry; the session of a `SessionOpened` comes back with empty documents. Raises `RecordUnreadable`."""
+    fields = payload_of(LogEntry.__name__, record, upgrades=upgrades)
     try:
         kind = EVENTS[fields.pop("event")]
         data = fields.pop("data")
@@ -86,21 +99,38 @@ def unpack_entry(record: bytes) -> LogEntry:
         raise RecordUnreadable("A stored LogEntry has wrong fields.") from None
 
 
+def schema_of(record: bytes) -> int:
+    """The schema that the record was written by. Raises `RecordUnreadable` where this version cannot read it."""
+    return _opened(record)[0]
+
+
+def payload_of(kind: str, record: bytes, *, upgrades: Mapping[int, Upgrade] = UPGRADES) -> Any:
+    """What the record holds, brought up to the present schema and not checked yet. Raises `RecordUnreadable`."""
+    schema, payload = _opened(record)
+    for version in range(schema, SCHEMA):
+        if version not in upgrades:
+            raise RecordUnreadable(f"A stored record has schema {version}, which nothing brings up to date.")
+        try:
+            payload = upgrades[version](kind, payload)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            raise RecordUnreadable(f"A stored {kind} of schema {version} has wrong fields.") from None
+    return payload
+
+
 def _frame(payload: Any) -> bytes:
     framed: bytes = msgpack.packb([SCHEMA, payload])
     return framed
 
 
-def _unframe(record: bytes) -> Any:
+def _opened(record: bytes) -> tuple[int, Any]:
     try:
         schema, payload = msgpack.unpackb(record)
     except (ValueError, TypeError, msgpack.UnpackException):
         raise RecordUnreadable("A stored record is not a whole msgpack frame.") from None
-    if not isinstance(schema, int) or schema > SCHEMA:
-        raise RecordUnreadable(f"A stored record has schema {schema!r}; this version reads up to {SCHEMA}.")
-    for version in range(schema, SCHEMA):
-        payload = UPGRADES[version](payload)
-    return payload
+    if type(schema) is not int or schema > SCHEMA:
+        told = schema if type(schema) is int else "unknown"
+        raise RecordUnreadable(f"A stored record has schema {told}; this version reads up to {SCHEMA}.")
+    return schema, payload
 
 
 _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}

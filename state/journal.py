@@ -35,16 +35,28 @@ class JournalFile:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.fsync(self._descriptor)
-        sync_folder(path.parent)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.fsync(self._descriptor)
+            sync_folder(path.parent)
+        except OSError:
+            self.close()
+            raise
+        self._length = os.fstat(self._descriptor).st_size
+        self._torn = False
 
     def append(self, payloads: list[bytes]) -> None:
         """Write the frames and wait until the disk has them."""
+        if self._torn:  # nothing that comes after a piece of a frame could be read
+            os.ftruncate(self._descriptor, self._length)
+        self._torn = True
         frames = memoryview(b"".join(map(frame, payloads)))
+        length = len(frames)
         while frames:
             frames = frames[os.write(self._descriptor, frames) :]
         os.fdatasync(self._descriptor)
+        self._length += length
+        self._torn = False
 
     def remove(self) -> None:
         """Delete the file and give its lock back."""

@@ -41,8 +41,8 @@ class Keeper(Protocol):
 class Standby(Protocol):
     """What holds the lease's place while Redis is away (`state.outage`)."""
 
-    def begin(self, owner: str) -> bool:
-        """Take over now, while the lease still stands. False where there is no such place."""
+    def begin(self, owner: str, valid: Callable[[], bool]) -> bool:
+        """Take over now, while the lease still stands. False where it does not, or where there is no such place."""
         ...
 
     async def settle(self) -> None:
@@ -116,7 +116,7 @@ class Lease:
 
     def stand_in(self) -> bool:
         """Redis has not answered a commit: whether the standby holds the lease's place from here on."""
-        if not self._standing_in and self._standby is not None and self.valid() and self._standby.begin(self.owner):
+        if not self._standing_in and self._standby is not None and self._standby.begin(self.owner, self.valid):
             self._standing_in = True
             log.warning("redis_away", owner=self.owner)
         return self._standing_in

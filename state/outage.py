@@ -60,12 +60,18 @@ class Outage:
                 if commit.version == 0 or not lease.stand_in():
                     raise StoreUnavailable(cause=type(error).__name__) from None
 
-    def begin(self, owner: str) -> bool:
+    def begin(self, owner: str, valid: Callable[[], bool]) -> bool:
+        if not valid():
+            return False
         try:
-            self._file = journal.JournalFile(self._path(owner))
+            file = journal.JournalFile(self._path(owner))
         except OSError as error:
             log.error("journal_not_begun", error=type(error).__name__)
             return False
+        if not valid():  # stopped in between: others may have looked for the file before it was there
+            file.remove()
+            return False
+        self._file = file
         return True
 
     async def settle(self) -> None:
@@ -167,3 +173,12 @@ class Outage:
 
     def _path(self, owner: str) -> Path:
         return self._folder / f"{owner.replace('/', '~')}{SUFFIX}"
+
+
+def left(folder: Path) -> dict[str, list[Path]]:
+    """What a folder of journals holds: journals not settled yet, refused commits, unreadable remains."""
+    return {
+        "waiting": sorted(folder.glob(f"*{SUFFIX}")),
+        "refused": sorted(folder.glob("conflicts/*")),
+        "torn": sorted(folder.glob("torn/*")),
+    }

@@ -11,7 +11,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -130,6 +130,8 @@ class Ownership:
                 raise
             if self._outage is not None:
                 await self._outage.require_settled(held_by.owner)
+                if not await self._lease.ended(held_by.owner):  # its journal is gone because it has stepped back
+                    raise
             stored = await self._store.claim(session_id, tenant, owner, ended=held_by.owner)
         if stored is None:
             return None
@@ -139,6 +141,7 @@ class Ownership:
             session=unpack_session(stored.state, stored.documents),
             outcomes={key: unpack(Outcome, record) for key, record in stored.outcomes.items()},
         )
+        await self._require_lease(held)
         self._hold(held)
         return held
 
@@ -173,9 +176,7 @@ class Ownership:
         open, or forgets it where nobody can come back with its key.
         """
         async with held.committing:
-            await self._lease.hold()
-            if held.dropped:
-                raise Fenced
+            await self._require_lease(held)
             now_ms = self._now_ms()
             entry = LogEntry(
                 version=held.session.version + 1,
@@ -187,6 +188,7 @@ class Ownership:
             session = apply(held.session, entry)
             forget: tuple[str, ...] = ()
             if outcome is not None:
+                outcome = replace(outcome, started=entry.version)  # others may have committed since it was begun
                 forget = superseded(held.outcomes, key, target)
             else:
                 key = unanswered(held.outcomes, target) or ""
@@ -205,6 +207,7 @@ class Ownership:
             if outcome is not None:
                 held.outcomes[key] = outcome
             self.stir(held)
+            await self._require_lease(held)  # what follows is another's to do if the answer was long on its way
             return session
 
     def attempt(self, held: Held, target: str) -> str:
@@ -256,6 +259,8 @@ class Ownership:
         if self._lease.standing_in:
             return False
         await self._store.ping()
+        if self._outage is not None:
+            await self._outage.settle_left_behind()
         return True
 
     def wanted(self, session_ids: Sequence[str]) -> None:
@@ -276,18 +281,38 @@ class Ownership:
         await self._lease.aclose()
 
     async def _let_go(self, session_id: str) -> None:
-        owner = self._lease.owner
-        held = self._held.get(session_id)
-        if held is not None:
-            if held.running:
+        """Nothing of ours may come to the record after it is released: no claim, and no commit from the journal."""
+        async with self.gate(session_id):
+            owner = self._lease.owner
+            held = self._held.get(session_id)
+            if held is not None and held.running:
                 await asyncio.wait(set(held.running.values()), timeout=GRACE_S)
-            self.drop(held)
-        await self._store.release(session_id, owner)
+            if self._lease.standing_in:
+                return
+            if held is None:
+                stored = await self._store.read(session_id)
+                epoch = 0 if stored is None else stored.epoch
+            else:
+                self.drop(held)
+                epoch = held.epoch
+            await self._store.release(session_id, owner, epoch)
 
     def _left(self, task: asyncio.Task[None]) -> None:
         self._leaving.discard(task)
         if not task.cancelled():
             task.exception()  # seen: who wants the session waits for the lease's end instead
+
+    async def _require_lease(self, held: Held) -> None:
+        """Raises `Fenced`, and drops the copy, where the lease that it is held under has been lost; `StoreUnavailable`
+        where nobody can tell."""
+        try:
+            await self._lease.hold()
+        except StoreUnavailable:
+            self.drop(held)
+            raise
+        if held.dropped or held.owner != self._lease.owner:
+            self.drop(held)
+            raise Fenced
 
     def _drop_id(self, session_id: str) -> None:
         held = self._held.get(session_id)

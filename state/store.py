@@ -77,14 +77,21 @@ class RecordStore:
         Raises `OwnedElsewhere` while it has another owner than `ended`, whose lease the caller knows to be over,
         and `RecordUnreadable` for a record of a newer schema, which stays as it is.
         """
-        row = await self._backend.write("claim.lua", self._keys(record_id)[:2], [tenant, owner, ended, SCHEMA])
-        if row is None:
-            return None
-        word, *fields = row
-        if word == b"held":
-            raise OwnedElsewhere(owner=fields[0].decode())
-        if word == b"newer":
-            raise RecordUnreadable(f"A stored record has schema {int(fields[0])}; this version reads up to {SCHEMA}.")
+        seen = b""
+        while True:
+            args = [tenant, owner, ended, SCHEMA, seen]
+            row = await self._backend.write("claim.lua", self._keys(record_id)[:2], args)
+            if row is None:
+                return None
+            word, *fields = row
+            if word == b"ok":
+                break
+            if word == b"held":
+                raise OwnedElsewhere(owner=fields[0].decode())
+            if word == b"newer":
+                known = f"this version reads up to {SCHEMA}"
+                raise RecordUnreadable(f"A stored record has schema {int(fields[0])}; {known}.")
+            seen = fields[0]
         epoch, version, state, documents, outcomes = fields
         pairs = zip(outcomes[::2], outcomes[1::2], strict=True)
         return Stored(
@@ -95,9 +102,9 @@ class RecordStore:
             outcomes={key.decode(): outcome for key, outcome in pairs},
         )
 
-    async def release(self, record_id: str, owner: str) -> None:
-        """Let go of the record, if it is this owner's: whoever claims it next need not wait."""
-        await self._backend.write("release.lua", self._keys(record_id)[:1], [owner])
+    async def release(self, record_id: str, owner: str, epoch: int) -> None:
+        """Let go of the record, if it is this owner's under this epoch: whoever claims it next need not wait."""
+        await self._backend.write("release.lua", self._keys(record_id)[:1], [owner, epoch])
 
     async def read(self, record_id: str) -> Stored | None:
         """The record without its outcomes, and without taking it over."""

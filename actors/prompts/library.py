@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from actors.llm import Request
 from actors.prompts.schemas import SCHEMAS
-from state.errors import RecordUnreadable
+from state.errors import InvalidField, RecordUnreadable
 from state.messages import EvaluateAnswer, FindGaps, RefineAnswer, WriteAnswer, WritePrompts, WriteQuestion
 
 DATA = Path(__file__).parent / "data"
@@ -76,18 +76,35 @@ class Wording:
         return hashlib.sha256(json.dumps(sent).encode()).hexdigest()[:12]
 
 
-def load(folder: Path = DATA) -> Mapping[str, Wording]:
-    """The highest version of each prompt, by operation.
+def load(folder: Path = DATA, pinned: Mapping[str, int] | None = None) -> Mapping[str, Wording]:
+    """Of each prompt the version that is `pinned` to its name, else the highest one, by operation.
 
-    Raises `RecordUnreadable` naming the file, and the field or the part that is wrong.
+    Raises `RecordUnreadable` naming the file, and the field or the part that is wrong, and `InvalidField`
+    naming the versions there are, for a pin to another one.
     """
+    wordings = every(folder)
+    chosen = {wording.operation: wording for wording in wordings}
+    for name, version in (pinned or {}).items():
+        found = [wording for wording in wordings if (wording.name, wording.version) == (name, version)]
+        if not found:
+            raise InvalidField(field=f"{name}/{version}", fix=f"is no prompt; there are {_labels(wordings, name)}")
+        chosen[found[0].operation] = found[0]
+    return chosen
+
+
+def every(folder: Path = DATA) -> tuple[Wording, ...]:
+    """Every version of every prompt, the highest ones last. Raises `RecordUnreadable` as `load` does."""
     files = {path.name: _read(path) for path in sorted(folder.glob("*.md"))}
     parts = {f"{matter['name']}/{matter['version']}": body for matter, body in files.values()}
     wordings = [_wording(name, *file, parts) for name, file in files.items() if "operation" in file[0]]
-    newest: dict[str, Wording] = {}
-    for wording in sorted(wordings, key=lambda found: found.version):
-        newest[wording.operation] = wording
-    return newest
+    return tuple(sorted(wordings, key=lambda found: found.version))
+
+
+def _labels(wordings: Iterable[Wording], name: str) -> str:
+    """The versions of this prompt, or all there are where it is none."""
+    wordings = tuple(wordings)
+    own = [wording.label for wording in wordings if wording.name == name]
+    return ", ".join(own or sorted(wording.label for wording in wordings))
 
 
 def _read(path: Path) -> tuple[dict[str, Any], str]:

@@ -16,7 +16,7 @@ from actors.grounding import said
 from actors.llm import Request
 from actors.models import tokens_likely
 from actors.prompts.legacy import legacy_input_tokens
-from actors.prompts.library import OPERATIONS, WORDINGS
+from actors.prompts.library import OPERATIONS, WORDINGS, Wording
 from actors.prompts.markup import escaped, leaf, node, seen
 from actors.prompts.schemas import expected, wire
 from actors.providers.port import Turn
@@ -49,10 +49,10 @@ class Repair:
     turns: tuple[Turn, Turn]
 
 
-def rendered(request: Request) -> Rendered:
-    """The request as a model reads it. Same request, same text."""
-    wording = WORDINGS[OPERATIONS[type(request)]]
-    context, task = context_of(request.cv, request.job), _task(request)
+def rendered(request: Request, wordings: Mapping[str, Wording] = WORDINGS) -> Rendered:
+    """The request as a model reads it. Same request and wordings, same text."""
+    wording = wordings[OPERATIONS[type(request)]]
+    context, task = context_of(request.cv, request.job), _task(request, wording)
     items = request.limit if isinstance(request, FindGaps) else 0
     ours = sum(map(len, (wire(wording.schema), wording.system, context, task)))
     return Rendered(
@@ -69,10 +69,10 @@ def rendered(request: Request) -> Rendered:
     )
 
 
-def repair(prompt: Rendered, reply_text: str, error: str) -> Repair:
+def repair(prompt: Rendered, reply_text: str, error: str, wordings: Mapping[str, Wording] = WORDINGS) -> Repair:
     """`error` as `parsed` words it ('Answer.bullets.0.kind: enum'). Of the reply, its own turn alone tells
     anything; of the error, nothing that is not a field's name or a kind of fault."""
-    wording = WORDINGS["repair"]
+    wording = wordings["repair"]
     field, _, fault = error.partition(": ")
     if not (_FIELD.fullmatch(field) and _FAULT.fullmatch(fault)):
         field, fault = prompt.kind, "not as the schema has it"
@@ -90,10 +90,9 @@ def context_of(cv: Document, job: Document) -> str:
     return f"{node('cv', lines)}\n\n{node('job', (escaped(line) for _, line in job.lines()))}"
 
 
-def _task(request: Request) -> str:
+def _task(request: Request, wording: Wording) -> str:
     """What varies, then what to do with it, then what was wrong with the last attempt: a second attempt has
     the whole first one for its prefix."""
-    wording = WORDINGS[OPERATIONS[type(request)]]
     blocks = [*_blocks(request), Template(wording.task).substitute(criteria=", ".join(_criteria(request)))]
     if isinstance(request, WriteAnswer | RefineAnswer) and request.refused:
         blocks += [wording.refused, leaf("refused", request.refused)]
