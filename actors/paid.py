@@ -32,7 +32,8 @@ class Paid:
 class PaidOnce:
     """Implements `actors.llm.LLM` over a provider that costs something.
 
-    Redis is asked for a result only where the request says that its step may have been begun before. Where it
+    Redis is asked for a result only where the request says that its step may have been begun before, and for the
+    second draft of an answer. Where it
     does not answer within `patience_s`, the call is made, or its result not kept, and that is logged.
     """
 
@@ -45,7 +46,7 @@ class PaidOnce:
         if not request.origin.step:
             return await self._inner.complete(request, result, heard)
         name = _name(request)
-        kept = await self._found(request, name) if request.origin.again else None
+        kept = await self._found(request, name) if _may_be_kept(request) else None
         if kept is None:
             completion = await self._inner.complete(request, result, heard)
             await self._keep(request, name, Paid(by=completion.by, result=pack(completion.result)))
@@ -75,6 +76,11 @@ class PaidOnce:
                 await self._paid.keep(origin.tenant, origin.session_id, name, pack(paid))
         except (TimeoutError, AskwellError) as error:
             log.warning("paid_result_not_kept", session_id=origin.session_id, error=type(error).__name__)
+
+
+def _may_be_kept(request: Request) -> bool:
+    """A second draft comes late enough for another owner to have gone on with the step meanwhile."""
+    return request.origin.again or (isinstance(request, WriteAnswer | RefineAnswer) and bool(request.refused))
 
 
 def _name(request: Request) -> str:

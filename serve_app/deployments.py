@@ -42,7 +42,6 @@ from serve_app.remote import (
     session_actor_name,
 )
 from serve_app.settings import Settings, load
-from state.backend import RedisBackend
 from state.calls import Calls
 from state.plans import PlanBook
 from state.session_actor import SessionState
@@ -103,7 +102,7 @@ class SessionStateActor(SessionState):
 
     def __init__(self, settings: Settings, app: str, shard: int) -> None:
         configure_logs()
-        backend = RedisBackend(wiring.redis(settings))
+        backend = wiring.backend(settings, wiring.redis(settings))
         store = RecordStore(backend, kind="session")
         outage = wiring.outage(settings, store)
         retriever = RemoteRetriever(app)
@@ -188,8 +187,8 @@ def configure_logs() -> None:
 
 
 def _service(settings: Settings, app: str) -> Service:
-    redis = wiring.redis(settings)
-    calls, plans = (RecordStore(RedisBackend(redis), kind=kind) for kind in ("call", "plan"))
+    backend = wiring.backend(settings, wiring.redis(settings))
+    calls, plans = (RecordStore(backend, kind=kind) for kind in ("call", "plan"))
     return Service(
         settings=settings,
         sessions=remote_sessions(settings.session_actors),
@@ -197,7 +196,7 @@ def _service(settings: Settings, app: str) -> Service:
         evaluator=RemoteEvaluator(app),
         retriever=RemoteRetriever(app),
         calls=Calls(store=calls, now_ms=wiring.now_ms, ttl_s=settings.key_ttl_s, deadline_s=settings.step_deadline_s),
-        plans=PlanBook(store=plans, redis=redis, now_ms=wiring.now_ms, ttl_s=settings.plan_ttl_s),
+        plans=PlanBook(store=plans, backend=backend, now_ms=wiring.now_ms, ttl_s=settings.plan_ttl_s),
         now_ms=wiring.now_ms,
         new_id=lambda: uuid.uuid4().hex,
     )

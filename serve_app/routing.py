@@ -27,7 +27,7 @@ PATIENCE_S = 20.0
 PAUSE_S = 0.1
 ASK_AFTER_S = 1.0
 """A call that takes longer is no reason for doubt, but for asking whether its actor is there."""
-ANSWER_S = 2.0
+ANSWER_S = 1.5
 """An actor that is there answers within this; its event loop may be busy."""
 MAX_MOVED = 10_000
 

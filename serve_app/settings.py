@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from state.address import parse
 from state.errors import InvalidField
 from state.flags import DEFAULT_ROLLOUTS
 from state.prices import read_overrides
@@ -60,7 +61,15 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(
         None,
         validation_alias="REDIS_URL",
-        description="A Redis or Valkey server; none starts the embedded one.",
+        description="A Redis or Valkey server, or more of them behind Sentinels or in a cluster; none starts the "
+        "embedded one.",
+    )
+    durability: Literal["fast", "replicated", "strict"] = Field(
+        "fast",
+        description="What a write has reached when it is acknowledged: the server's memory, replicas' too, or disk.",
+    )
+    replicas: int = Field(
+        0, ge=0, le=100, description="Replicas that have to confirm a write, in the modes replicated and strict."
     )
     qdrant_url: str | None = Field(
         None,
@@ -195,8 +204,8 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _redis_is_a_url(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("write it as redis://HOST:PORT/0, rediss://... or unix://...")
+        if url is not None:
+            parse(url.get_secret_value())
         return url
 
     @field_validator("qdrant_url", "openai_base_url", "gemini_base_url")
@@ -230,6 +239,17 @@ class Settings(BaseSettings):
         if unknown:
             raise ValueError(f"unknown flags {unknown}; known are {sorted(DEFAULT_ROLLOUTS)}")
         return rollouts
+
+    @model_validator(mode="after")
+    def _replicas_are_there(self) -> Self:
+        if self.durability == "replicated" and self.replicas == 0:
+            raise ValueError("ASKWELL_DURABILITY is replicated: set ASKWELL_REPLICAS to 1 or more")
+        if self.redis_url is None and self.durability != "fast" and self.replicas:
+            raise ValueError(
+                f"ASKWELL_DURABILITY is {self.durability} and the embedded Valkey has no replicas: name a server that "
+                "has some in REDIS_URL, or set ASKWELL_DURABILITY=strict and ASKWELL_REPLICAS=0"
+            )
+        return self
 
     @model_validator(mode="after")
     def _embeddings_have_a_key(self) -> Self:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Literal, Self
 
 import httpx
 import psutil
@@ -140,7 +140,8 @@ def _require_free_ports(settings: Settings) -> None:
 def _start_valkey(settings: Settings, started: ExitStack) -> Valkey | None:
     if settings.redis_url is not None:
         return None
-    valkey = Valkey(settings.data_dir / "valkey")
+    appendfsync: Literal["everysec", "always"] = "always" if settings.durability == "strict" else "everysec"
+    valkey = Valkey(settings.data_dir / "valkey", appendfsync=appendfsync)
     started.callback(valkey.stop)
     valkey.start()
     return valkey

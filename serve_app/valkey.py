@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import redis
@@ -29,10 +30,14 @@ _PR_SET_PDEATHSIG = 1
 
 class Valkey:
     """One server on one directory. A crashed parent takes it along on Linux; elsewhere, and where that
-    failed, the next start ends the one that was left over."""
+    failed, the next start ends the one that was left over. With `appendfsync` always nothing is acknowledged
+    before the disk has it, else what is acknowledged reaches the disk within about a second."""
 
-    def __init__(self, directory: Path, *, port: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, port: int | None = None, appendfsync: Literal["everysec", "always"] = "everysec"
+    ) -> None:
         self._directory = directory
+        self._appendfsync = appendfsync
         self._port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -57,7 +62,7 @@ class Valkey:
                     f"requirepass {self._password()}",
                     f'dir "{self._directory.resolve()}"',
                     "appendonly yes",
-                    "appendfsync everysec",
+                    f"appendfsync {self._appendfsync}",
                     'save ""',
                     "daemonize no",
                     "maxmemory-policy noeviction",

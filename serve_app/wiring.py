@@ -34,14 +34,19 @@ from serve_app.settings import Settings
 from serve_app.targets import speaks_as_openai, targets
 from state.backend import Backend, RedisBackend
 from state.backend import connect as connect_redis
+from state.durability import Durability, Mode
 from state.errors import InvalidField
-from state.lease import Lease
+from state.lease import BEATS, Lease
 from state.ledger import RedisLedger
 from state.outage import Outage
 from state.paid import StoredPaidResults
 from state.prices import prices_from
 from state.spending import Ledger
 from state.store import RecordStore
+
+LONGEST_CONFIRMATION_MS = 2_000
+CONFIRMATION_SHARE = 0.75
+"""Of the time that one beat of a lease takes."""
 
 
 def now_ms() -> int:
@@ -217,6 +222,18 @@ def redis(settings: Settings) -> Redis:
     if settings.redis_url is None:
         raise InvalidField(field="REDIS_URL", fix="name a Redis server, or start the service with 'askwell up'")
     return connect_redis(settings.redis_url.get_secret_value())
+
+
+def backend(settings: Settings, redis: Redis) -> RedisBackend:
+    """What writes records, as durable as the settings say."""
+    return RedisBackend(redis, durability(settings))
+
+
+def durability(settings: Settings) -> Durability:
+    """A write waits for its copies for less time than a lease's renewal has, which is such a write too."""
+    beat_ms = settings.lease_s * 1000 / BEATS
+    timeout_ms = min(LONGEST_CONFIRMATION_MS, int(beat_ms * CONFIRMATION_SHARE))
+    return Durability(mode=Mode(settings.durability), replicas=settings.replicas, timeout_ms=timeout_ms)
 
 
 def qdrant(settings: Settings) -> VectorStore | None:

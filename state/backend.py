@@ -8,28 +8,40 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
+from hashlib import sha1
 from importlib.resources import files
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import (
     BusyLoadingError,
     ClusterDownError,
+    ClusterError,
+    MasterDownError,
+    NoScriptError,
     ReadOnlyError,
+    RedisClusterException,
     RedisError,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from state.errors import Broken, StoreUnavailable
+from state.address import Topology, parse
+from state.durability import FAST, Durability
+from state.errors import Broken, StoreUnavailable, Unconfirmed
+from state.topologies import Cluster, behind_sentinels, together
 
 Argument = str | bytes | int
 _AWAY = (
     RedisConnectionError,
     RedisTimeoutError,
+    RedisClusterException,
     BusyLoadingError,
     ClusterDownError,
+    ClusterError,
+    MasterDownError,
     ReadOnlyError,
     TryAgainError,
     OSError,
@@ -56,43 +68,99 @@ class Backend(Protocol):
 
 
 class RedisBackend:
-    """Implements `Backend` over a Redis or Valkey server."""
+    """Implements `Backend` over a client that `connect` made, whatever stands behind it.
 
-    def __init__(self, redis: Redis) -> None:
+    Where more than the primary's memory is asked for, a script that changed nothing is answered too only when what
+    it has seen is as durable: a repeated request may be told of what an earlier one wrote. Raises `Unconfirmed`, a
+    `StoreUnavailable`, where too few copies are confirmed in time.
+    """
+
+    def __init__(self, redis: Redis, durability: Durability = FAST) -> None:
         self._redis = redis
-        self._scripts: dict[str, Any] = {}
+        self._durability = durability
 
     async def write(self, script: str, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
-        return await self._run(script, keys, args)
+        questions = self._durability.questions
+        if not questions:
+            return await self.read(script, keys, args)
+        text, sha = _script(script)
+        # WAIT asks for what its own connection wrote last: the mark makes that later than all the script has seen
+        after: list[Sequence[Any]] = [("SET", _mark(keys[0]), "", "PX", 1), *questions]
+        async with self._translated():
+            replies = await together(self._redis, keys[0], [("EVALSHA", sha, len(keys), *keys, *args), *after])
+            if isinstance(replies[0], NoScriptError):
+                replies = await together(self._redis, keys[0], [("EVAL", text, len(keys), *keys, *args), *after])
+            if isinstance(replies[0], Exception):
+                raise replies[0]
+        reply, marked, *answers = replies
+        if isinstance(marked, Exception):
+            raise Unconfirmed(cause=type(marked).__name__)
+        self._durability.require(answers[-1])
+        return reply
 
     async def read(self, script: str, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
-        return await self._run(script, keys, args)
+        text, sha = _script(script)
+        async with self._translated():
+            try:
+                return await self._redis.evalsha(sha, len(keys), *keys, *args)
+            except NoScriptError:
+                return await self._redis.eval(text, len(keys), *keys, *args)
 
     async def ping(self) -> None:
-        async with translated():
+        async with self._translated():
             await self._redis.ping()
 
     async def aclose(self) -> None:
         await self._redis.aclose()
 
-    async def _run(self, script: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        registered = self._scripts.get(script)
-        if registered is None:
-            registered = self._scripts[script] = self._redis.register_script(script_text(script))
-        async with translated():
-            return await registered(keys=list(keys), args=list(args))
+    @asynccontextmanager
+    async def _translated(self) -> AsyncIterator[None]:
+        """As `translated`. A server that has closed one connection has closed those that lie idle too: each of them
+        would cost another caller an error."""
+        try:
+            async with translated():
+                yield
+        except StoreUnavailable:
+            pool = getattr(self._redis, "connection_pool", None)
+            if pool is not None:
+                await pool.disconnect(inuse_connections=False)
+            raise
 
 
 def connect(url: str, *, max_connections: int = 50, timeout_s: float = 5.0) -> Redis:
-    """A client whose callers queue for a connection instead of failing when all are in use."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=max_connections,
-        timeout=timeout_s,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-    )
-    return Redis(connection_pool=pool)
+    """A client whose callers queue for a connection instead of failing when all are in use.
+
+    `url` has one of the forms of `state.address`; raises `ValueError` for any other. The client of a cluster is typed
+    as a server's: it has every method of that which is used on one key, or on the keys of one hash slot.
+    """
+    address = parse(url)
+    match address.topology:
+        case Topology.SENTINEL:
+            return behind_sentinels(address, max_connections=max_connections, timeout_s=timeout_s)
+        case Topology.CLUSTER:
+            return cast("Redis", Cluster(address, max_connections=max_connections, timeout_s=timeout_s))
+        case Topology.SERVER:
+            pool = BlockingConnectionPool.from_url(
+                url,
+                max_connections=max_connections,
+                timeout=timeout_s,
+                socket_timeout=timeout_s,
+                socket_connect_timeout=timeout_s,
+            )
+            return Redis(connection_pool=pool)
+
+
+@cache
+def _script(name: str) -> tuple[str, str]:
+    """A script's text, and the hash by which the server knows it."""
+    text = script_text(name)
+    return text, sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _mark(key: str) -> str:
+    """A key in the slot of this one."""
+    tag, brace, _ = key.partition("}")
+    return f"{tag}{brace}:mark" if brace else f"{{{key}}}:mark"
 
 
 def script_text(name: str) -> str:

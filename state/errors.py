@@ -5,12 +5,14 @@
     │   ├── InvalidField       a value is missing, malformed or too large; names the field and the fix
     │   ├── Unauthorized       no API key, or one that names no tenant
     │   ├── NotFound           the id is unknown here, or belongs to someone else
+    │   ├── Erased             what the Idempotency-Key stands for was erased
     │   ├── StepNotOpen        the workflow does not accept this event now; names the open step
     │   ├── StillRunning       the step that this request repeats or races has not ended yet
     │   ├── KeyReused          the Idempotency-Key came before with another request
     │   └── SessionFull        the session has taken as many steps as one may
     ├── RetryLater             nothing is wrong with the request, and nothing was lost; try again
     │   ├── StoreUnavailable   Redis did not answer, so whether the write happened is unknown
+    │   │   └── Unconfirmed    Redis did, but too few copies are known to have the write
     │   ├── Fenced             another owner has taken the session over
     │   ├── OwnedElsewhere     another owner holds the session; names it
     │   ├── WorkUnavailable    a pool, a provider or the vector store cannot do the work now
@@ -74,6 +76,10 @@ class NotFound(FixRequest):
     message = "There is nothing here under this id."
 
 
+class Erased(FixRequest):
+    message = "The session that this Idempotency-Key opened was erased. Open another one with a new key."
+
+
 class StepNotOpen(FixRequest):
     """`step` is where the question is, `accepts` the names of the events open there."""
 
@@ -110,6 +116,10 @@ class RetryLater(AskwellError):
 
 class StoreUnavailable(RetryLater):
     message = "The session store did not answer."
+
+
+class Unconfirmed(StoreUnavailable):
+    message = "Too few copies confirmed the write, so whether it lasts is unknown."
 
 
 class Fenced(RetryLater):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,23 +41,25 @@ class JournalFile:
             os.fsync(self._descriptor)
             sync_folder(path.parent)
         except OSError:
-            self.close()
+            os.close(self._descriptor)
             raise
         self._length = os.fstat(self._descriptor).st_size
         self._torn = False
+        self._writing = threading.Lock()
 
     def append(self, payloads: list[bytes]) -> None:
-        """Write the frames and wait until the disk has them."""
-        if self._torn:  # nothing that comes after a piece of a frame could be read
-            os.ftruncate(self._descriptor, self._length)
-        self._torn = True
-        frames = memoryview(b"".join(map(frame, payloads)))
-        length = len(frames)
-        while frames:
-            frames = frames[os.write(self._descriptor, frames) :]
-        os.fdatasync(self._descriptor)
-        self._length += length
-        self._torn = False
+        """Write the frames and wait until the disk has them. To be called in any thread."""
+        with self._writing:  # whoever waited for an append before this one may have given up waiting
+            if self._torn:  # nothing that comes after a piece of a frame could be read
+                os.ftruncate(self._descriptor, self._length)
+            self._torn = True
+            frames = memoryview(b"".join(map(frame, payloads)))
+            length = len(frames)
+            while frames:
+                frames = frames[os.write(self._descriptor, frames) :]
+            os.fdatasync(self._descriptor)
+            self._length += length
+            self._torn = False
 
     def remove(self) -> None:
         """Delete the file and give its lock back."""
@@ -65,7 +68,9 @@ class JournalFile:
         self.close()
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        with self._writing:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 @contextmanager
@@ -104,10 +109,21 @@ def frame(payload: bytes) -> bytes:
 
 
 def without(content: bytes, mark: bytes) -> bytes:
-    """Torn bytes less every piece between two frames' beginnings that holds `mark`."""
-    first, *others = content.split(MAGIC)
-    kept = [b"" if mark in first else first, *(MAGIC + other for other in others if mark not in other)]
-    return b"".join(kept)
+    """Torn bytes less every whole frame that holds `mark`, and less every unreadable run between two whole frames
+    that does: nobody can tell where in such a run one frame ends and the next begins."""
+    kept: list[bytes] = []
+    run = at = 0
+    while at < len(content):
+        payload = _frame_at(content, at)
+        if payload is None:
+            found = content.find(MAGIC, at + 1)
+            at = len(content) if found < 0 else found
+            continue
+        end = at + _HEAD.size + len(payload)
+        kept += [content[run:at], content[at:end]]
+        run = at = end
+    kept.append(content[run:])
+    return b"".join(piece for piece in kept if mark not in piece)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -81,6 +81,7 @@ class Lease:
         self._until = -float("inf")
         self._began = False
         self._standing_in = False
+        self._closed = False
         self._beating: asyncio.Task[None] | None = None
         self._renewing = asyncio.Lock()
         self.owner = self._next_owner()
@@ -106,7 +107,8 @@ class Lease:
 
     async def ended(self, owner: str) -> bool:
         """Whether another owner's lease is over for good: none is ever begun anew under the same id."""
-        stands: int = await self._backend.read("want.lua", _keys(owner), ["", 0])
+        # as a write: a primary that nobody follows any more might take a lease for ended that it has lost sight of
+        stands: int = await self._backend.write("want.lua", _keys(owner), ["", 0])
         return not stands
 
     async def want(self, owner: str, session_id: str) -> bool:
@@ -126,6 +128,7 @@ class Lease:
 
     async def aclose(self) -> None:
         """Stop renewing; the lease ends by itself."""
+        self._closed = True  # a client library may swallow a cancellation that comes with its answer
         if self._beating is not None:
             self._beating.cancel()
             await asyncio.wait({self._beating})
@@ -138,7 +141,7 @@ class Lease:
         return f"{self._name}/{self._new_nonce()}"
 
     async def _beat(self) -> None:
-        while True:
+        while not self._closed:
             await asyncio.sleep(self.lease_s / BEATS)
             async with self._renewing:
                 try:

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from redis.asyncio import Redis
 
-from state.backend import script_text, translated
+from state.backend import RedisBackend, translated
 from state.codec import pack, unpack
 from state.costs import Tally, tally
 from state.errors import NotFound
@@ -69,49 +69,36 @@ class RedisLedger:
 
     def __init__(self, redis: Redis, ttl_s: float = TOTALS_TTL_S) -> None:
         self._redis = redis
+        self._backend = RedisBackend(redis)
         self._ttl_ms = int(ttl_s * 1000)
-        self._keep_call = redis.register_script(script_text("keep_call.lua"))
-        self._add_spent = redis.register_script(script_text("add_spent.lua"))
-        self._reserve = redis.register_script(script_text("reserve.lua"))
-        self._settle = redis.register_script(script_text("settle.lua"))
 
     async def reserve(self, *, tenant: str, now_ms: int, tokens: int, limit: int) -> bool:
         """Checked and counted in one step: no number of callers at once gets past `limit` together."""
-        async with translated():
-            counted = await self._reserve(keys=[_reserved(tenant, now_ms)], args=[tokens, limit, RESERVED_TTL_MS])
-        return bool(counted)
+        args = [tokens, limit, RESERVED_TTL_MS]
+        return bool(await self._backend.write("reserve.lua", [_reserved(tenant, now_ms)], args))
 
     async def settle(self, *, tenant: str, now_ms: int, reserved: int, used: int) -> None:
         """`now_ms` is the reservation's, so that the tokens count for the day on which they were asked for."""
-        async with translated():
-            await self._settle(keys=[_reserved(tenant, now_ms)], args=[used - reserved, RESERVED_TTL_MS])
+        await self._backend.write("settle.lua", [_reserved(tenant, now_ms)], [used - reserved, RESERVED_TTL_MS])
 
     async def record(self, record: CallRecord) -> None:
         """Keep a call with its session, as long as that exists, and add it to the day's totals.
 
-        Of a session's calls the newest `MAX_CALLS` are kept.
+        Of a session's calls the newest `MAX_CALLS` are kept. The totals come first, and may have a call that the
+        session has not: in a cluster the two are not in one place.
         """
         row = json.dumps([record.provider, record.model, record.operation, record.prompt])
         counts = [word for name, count in _counts(tally(record)).items() if count for word in (name, count)]
-        async with translated(), self._redis.pipeline(transaction=False) as pipeline:
-            in_pipeline = cast("Redis", pipeline)
-            await self._add_spent(
-                keys=[_spent(record.tenant, _day(record.at_ms))],
-                args=[self._ttl_ms, MAX_FIELDS, row, OTHER, *counts],
-                client=in_pipeline,
-            )
-            if record.session_id:
-                await self._keep_call(
-                    keys=_session_keys(record.session_id),
-                    args=[record.tenant, MAX_CALLS, pack(record)],
-                    client=in_pipeline,
-                )
-            await pipeline.execute()
+        spent = _spent(record.tenant, _day(record.at_ms))
+        await self._backend.write("add_spent.lua", [spent], [self._ttl_ms, MAX_FIELDS, row, OTHER, *counts])
+        if record.session_id:
+            kept = _session_keys(record.session_id)
+            await self._backend.write("keep_call.lua", kept, [record.tenant, MAX_CALLS, pack(record)])
 
     async def calls(self, tenant: str, session_id: str) -> tuple[CallRecord, ...]:
         """The session's calls that are kept, oldest first. Raises `NotFound` for an unknown or a foreign
         session, and `RecordUnreadable`."""
-        return tuple(unpack(CallRecord, fields[b"call"]) for _, fields in await self._entries(tenant, session_id))
+        return tuple(unpack(CallRecord, fields[1]) for _, fields in await self._entries(tenant, session_id))
 
     async def dropped(self, tenant: str, session_id: str) -> int:
         """How many older calls of the session are kept no more. Raises `NotFound`."""
@@ -134,12 +121,8 @@ class RedisLedger:
             return int(await self._redis.get(_reserved(tenant, now_ms)) or 0)
 
     async def _entries(self, tenant: str, session_id: str, limit: int = MAX_CALLS) -> list[tuple[bytes, Any]]:
-        record, calls = _session_keys(session_id)
-        async with translated(), self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hget(record, "tenant")
-            pipeline.xrange(calls, count=limit)
-            owner, entries = await pipeline.execute()
-        if owner is None or owner.decode() != tenant:
+        entries = await self._backend.read("calls.lua", _session_keys(session_id), [tenant, limit])
+        if entries is None:
             raise NotFound
         return cast("list[tuple[bytes, Any]]", entries)
 

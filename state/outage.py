@@ -102,10 +102,10 @@ class Outage:
                 if found is None:
                     continue
                 reading = journal.read(found)
-                if reading.torn:
-                    self._keep_torn(found, reading.torn)
                 for payload in reading.payloads:
                     await self._settled_payload(payload)
+                if reading.torn:
+                    self._keep_torn(found, reading.torn)
                 found.unlink()
                 journal.sync_folder(self._folder)
                 log.warning("journal_settled", commits=len(reading.payloads))

@@ -22,9 +22,10 @@ from state.lease import Lease
 from state.model import Session
 from state.outage import Outage
 from state.outcomes import OWN_KEY, Outcome, answered, superseded, unanswered
-from state.session import LogEntry, apply
+from state.session import SESSION_ITSELF, LogEntry, apply
 from state.store import Commit, RecordStore
 from state.telling import Telling
+from state.workflow import pending, session_pending
 
 MAX_RECENT = 64
 GRACE_S = 1.0
@@ -199,7 +200,8 @@ class Ownership:
             elif outcome is not None:
                 outcome = answered(outcome, session)
             packed = pack_entry(entry)
-            await self._write(held, session, packed, target=target, key=key, outcome=outcome, forget=forget)
+            useless = self._useless(held, target, event)
+            await self._write(held, session, packed, useless=useless, key=key, outcome=outcome, forget=forget)
             held.session = session
             held.recent.append((entry.version, packed))
             for forgotten in forget:
@@ -213,7 +215,19 @@ class Ownership:
     def attempt(self, held: Held, target: str) -> str:
         """Names the step that the target is in: the same for whoever goes on with it, another for each new try."""
         begun = held.outcomes.get(unanswered(held.outcomes, target) or "")
-        return f"{_attempts(target)}{0 if begun is None else begun.started}"
+        return f"{target}@{0 if begun is None else begun.started}"
+
+    def _useless(self, held: Held, target: str, event: Event) -> str:
+        """What begins the names of the paid results that are of no use after the event: those of the work it comes
+        from, and no others, for a commit may reach Redis after the results of the step that follows it."""
+        attempt = self.attempt(held, target)
+        if isinstance(event, WITHDRAWALS):
+            return f"{attempt}/"
+        if target == SESSION_ITSELF:
+            commands: Sequence[str] = session_pending(held.session)
+        else:
+            commands = pending(held.session.require(target))
+        return f"{attempt}/{commands[0].removesuffix('s')}" if commands else ""  # questions have a name each
 
     def stir(self, held: Held) -> None:
         """Wake the session's watchers."""
@@ -325,7 +339,7 @@ class Ownership:
         session: Session,
         entry: bytes,
         *,
-        target: str,
+        useless: str,
         key: str,
         outcome: Outcome | None,
         forget: tuple[str, ...],
@@ -342,7 +356,7 @@ class Ownership:
             documents=documents if before == 0 else b"",
             entry=entry,
             ttl_ms=self._ttl_ms,
-            useless=_attempts(target),
+            useless=useless,
             key=key,
             outcome=b"" if outcome is None else pack(outcome),
             forget=forget,
@@ -362,8 +376,3 @@ class Ownership:
             idle = (other for other in self._held.values() if not other.running and other is not held)
             if (oldest := next(idle, None)) is not None:
                 self.drop(oldest)
-
-
-def _attempts(target: str) -> str:
-    """What the names of all the target's steps begin with."""
-    return f"{target}@"

@@ -12,11 +12,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import cast
 
-from redis.asyncio import Redis
-
-from state.backend import translated
+from state.backend import Backend
 from state.calls import derived_id
 from state.codec import pack, unpack
 from state.errors import Fenced, KeyReused, NotFound, StepNotOpen, StoreUnavailable
@@ -120,11 +117,18 @@ def progressed(plan: Plan, resource_id: str, progress: Progress, *, now_ms: int)
 
 
 class PlanBook:
-    """Plans in Redis: a record each, found by id, and an index for each user that expires with them."""
+    """Plans in Redis: a record each in `store`, found by id, and an index for each user that expires with them."""
 
-    def __init__(self, *, store: RecordStore, redis: Redis, now_ms: Callable[[], int], ttl_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        store: RecordStore,
+        backend: Backend,
+        now_ms: Callable[[], int],
+        ttl_s: float,
+    ) -> None:
         self._store = store
-        self._redis = redis
+        self._backend = backend
         self._now_ms = now_ms
         self._ttl_ms = int(ttl_s * 1000)
 
@@ -145,10 +149,7 @@ class PlanBook:
 
     async def list(self, tenant: str, user: str, *, limit: int) -> tuple[Plan, ...]:
         """The user's plans that have not expired, newest first."""
-        key = _index_key(tenant, user)
-        async with translated():
-            await self._redis.zremrangebyscore(key, "-inf", self._now_ms())
-            ids = cast("list[bytes]", await self._redis.zrange(key, 0, limit - 1, desc=True))
+        ids: list[bytes] = await self._backend.read("plans.lua", [_index_key(tenant, user)], [self._now_ms(), limit])
         found = await asyncio.gather(*(self._store.read(id_.decode()) for id_ in ids))
         plans = [unpack(Plan, stored.state) for stored in found if stored is not None]
         own = (plan for plan in plans if (plan.tenant, plan.user) == (tenant, user))
@@ -185,11 +186,8 @@ class PlanBook:
         )
 
     async def _index(self, plan: Plan) -> None:
-        key = _index_key(plan.tenant, plan.user)
-        async with translated(), self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.zadd(key, {plan.id: plan.updated_ms + self._ttl_ms})
-            pipeline.pexpire(key, self._ttl_ms)
-            await pipeline.execute()
+        key, ends_ms = _index_key(plan.tenant, plan.user), plan.updated_ms + self._ttl_ms
+        await self._backend.write("index_plan.lua", [key], [plan.id, ends_ms, self._ttl_ms])
 
 
 def _index_key(tenant: str, user: str) -> str:

@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from state.backend import Backend
+from state.backend import Argument, Backend
 from state.codec import SCHEMA
-from state.errors import Fenced, OwnedElsewhere, RecordUnreadable
+from state.errors import Erased, Fenced, OwnedElsewhere, RecordUnreadable
 
 PARTS = ("record", "outcomes", "log", "calls", "paid")
 RECEIPT = "receipt"
@@ -79,7 +79,7 @@ class RecordStore:
         """
         seen = b""
         while True:
-            args = [tenant, owner, ended, SCHEMA, seen]
+            args: list[Argument] = [tenant, owner, ended, SCHEMA, seen]
             row = await self._backend.write("claim.lua", self._keys(record_id)[:2], args)
             if row is None:
                 return None
@@ -107,17 +107,18 @@ class RecordStore:
         await self._backend.write("release.lua", self._keys(record_id)[:1], [owner, epoch])
 
     async def read(self, record_id: str) -> Stored | None:
-        """The record without its outcomes, and without taking it over."""
-        row = await self._backend.read("read.lua", self._keys(record_id)[:1])
+        """The record without its outcomes, and without taking it over; as durable as if it had just been written."""
+        row = await self._backend.write("read.lua", self._keys(record_id)[:1])
         if row[0] is None:
             return None
         return Stored(epoch=int(row[0]), version=int(row[1]), state=row[2], documents=row[3])
 
     async def commit(self, commit: Commit) -> None:
-        """Write one step. Raises `Fenced`, with nothing written, if the record is not as assumed."""
+        """Write one step. Raises `Fenced`, with nothing written, if the record is not as assumed, and `Erased` for a
+        new record in the place of one that was erased."""
         verdict = await self._backend.write(
             "commit.lua",
-            self._keys(commit.record_id),
+            [*self._keys(commit.record_id), part_key(self._kind, commit.record_id, RECEIPT)],
             [
                 commit.epoch,
                 commit.owner,
@@ -149,7 +150,7 @@ class RecordStore:
 
     async def receipt(self, record_id: str) -> bytes | None:
         """What an erasure left, as long as that is kept and nothing new stands under the id."""
-        found: bytes | None = await self._backend.read("receipt.lua", [part_key(self._kind, record_id, RECEIPT)])
+        found: bytes | None = await self._backend.write("receipt.lua", [part_key(self._kind, record_id, RECEIPT)])
         return found
 
     async def entries(self, record_id: str, *, after: int, upto: int | None = None, limit: int = 1000) -> list[bytes]:
@@ -175,5 +176,7 @@ def part_key(kind: str, record_id: str, part: str) -> str:
 
 def _require_ok(verdict: Any) -> None:
     word = verdict.decode()
+    if word == "erased":
+        raise Erased
     if word != "ok":
         raise Fenced(_REFUSALS[word], reason=word)

@@ -42,6 +42,7 @@ class Sweep:
         self._now_ms = now_ms
         self._forget = forget
         self._running: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def opened(self, tenant: str, session_id: str, ttl_ms: int) -> None:
         """Before a session's first commit, so that none is missing."""
@@ -63,12 +64,14 @@ class Sweep:
             self._running = asyncio.create_task(self._run(every_s))
 
     async def aclose(self) -> None:
+        """Stop sweeping."""
+        self._closed = True
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait({self._running})
 
     async def _run(self, every_s: float) -> None:
-        while True:
+        while not self._closed:
             await asyncio.sleep(every_s)
             try:
                 await self.sweep()

@@ -69,7 +69,7 @@ async def serving(settings: Settings, redis: Redis, llm: LLM) -> AsyncIterator[s
         evaluator=evaluator,
         retriever=retriever,
         calls=Calls(store=calls, now_ms=wiring.now_ms, ttl_s=settings.key_ttl_s, deadline_s=settings.step_deadline_s),
-        plans=PlanBook(store=plans, redis=redis, now_ms=wiring.now_ms, ttl_s=settings.plan_ttl_s),
+        plans=PlanBook(store=plans, backend=backend, now_ms=wiring.now_ms, ttl_s=settings.plan_ttl_s),
         now_ms=wiring.now_ms,
         new_id=lambda: uuid.uuid4().hex,
     )

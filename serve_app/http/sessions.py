@@ -16,6 +16,7 @@ from state.calls import derived_id
 from state.errors import (
     BrokenReply,
     BudgetSpent,
+    Erased,
     Fenced,
     KeyReused,
     NotFound,
@@ -36,7 +37,7 @@ _WORK = (StillRunning, KeyReused, Fenced, WorkUnavailable, StepTimedOut, BrokenR
 _REPLY = documented(NotFound, StepNotOpen, SessionFull, *_WORK)
 
 
-@router.post("", status_code=201, operation_id="createSession", responses=documented(*_WORK))
+@router.post("", status_code=201, operation_id="createSession", responses=documented(Erased, *_WORK))
 async def create_session(
     request: Request, body: SessionBody, askwell: Askwell, tenant: Tenant, key: Key = None
 ) -> SessionView:

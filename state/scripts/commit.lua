@@ -1,13 +1,14 @@
 -- Commit one step of a record, whole or not at all.
--- KEYS: record, outcomes, log, calls, paid
+-- KEYS: record, outcomes, log, calls, paid, receipt of an erasure
 -- ARGV: epoch, owner, version before, version after, time to live in ms, schema, tenant, documents, state,
 --       entry or '', prefix of the paid results that this step makes useless or '', idempotency key or '', outcome,
 --       then the keys whose outcomes are forgotten
--- Returns 'ok', or why nothing was written: 'exists', 'gone', 'fenced', 'stale'.
+-- Returns 'ok', or why nothing was written: 'exists', 'erased', 'gone', 'fenced', 'stale'.
 local epoch, owner, before, after, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local held = redis.call('HMGET', KEYS[1], 'epoch', 'version', 'owner')
 if before == '0' then
   if held[1] then return 'exists' end
+  if redis.call('EXISTS', KEYS[6]) == 1 then return 'erased' end
   redis.call('DEL', unpack(KEYS))
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'owner', owner, 'tenant', ARGV[7], 'documents', ARGV[8])
 elseif not held[1] then

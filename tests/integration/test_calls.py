@@ -100,7 +100,9 @@ async def test_work_whose_runner_died_may_be_tried_again_after_its_lease(calls: 
 
 @pytest.fixture
 def book(redis: Redis, clock: Clock) -> PlanBook:
-    return PlanBook(store=RecordStore(RedisBackend(redis), kind="plan"), redis=redis, now_ms=clock, ttl_s=600)
+    return PlanBook(
+        store=RecordStore(RedisBackend(redis), kind="plan"), backend=RedisBackend(redis), now_ms=clock, ttl_s=600
+    )
 
 
 async def test_a_plan_is_kept_listed_and_foreign_to_others(book: PlanBook, clock: Clock) -> None:

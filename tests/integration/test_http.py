@@ -68,7 +68,10 @@ async def serving(redis: Redis, shard: Shard) -> AsyncIterator[Callable[..., Any
                 store=RecordStore(RedisBackend(redis), kind="call"), now_ms=shard.clock, ttl_s=600, deadline_s=30
             ),
             plans=PlanBook(
-                store=RecordStore(RedisBackend(redis), kind="plan"), redis=redis, now_ms=shard.clock, ttl_s=600
+                store=RecordStore(RedisBackend(redis), kind="plan"),
+                backend=RedisBackend(redis),
+                now_ms=shard.clock,
+                ttl_s=600,
             ),
             now_ms=shard.clock,
             new_id=lambda: uuid.uuid4().hex,

@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from serve_app.replay import recorded
+from state.backend import RedisBackend
 from state.calls import Calls, derived_id
 from state.codec import SCHEMA, pack
 from state.errors import RecordUnreadable
@@ -104,7 +105,7 @@ async def test_a_replay_of_a_newer_session_says_so_and_touches_nothing(shard: Sh
 
 
 async def test_a_plan_of_a_newer_schema_is_refused_untouched(redis: Redis, store: RecordStore, clock: Clock) -> None:
-    book = PlanBook(store=store, redis=redis, now_ms=clock, ttl_s=3600)
+    book = PlanBook(store=store, backend=RedisBackend(redis), now_ms=clock, ttl_s=3600)
     await book.create(PLAN)
     state = msgpack.packb([SCHEMA + 1, msgpack.unpackb(pack(PLAN))[1]])
     await store.commit(Commit(record_id="p1", tenant="acme", epoch=1, version=1, state=state, ttl_ms=3_600_000))

@@ -17,6 +17,7 @@ from state.errors import (
     AskwellError,
     BrokenReply,
     BudgetSpent,
+    Erased,
     Fenced,
     InvalidField,
     KeyReused,
@@ -604,13 +605,25 @@ async def test_asking_for_a_foreign_session_takes_nothing_from_its_owner(shard: 
     assert (await owner.reply(reply("inputs", InputsGiven(inputs=INPUTS)))).step is Step.ACCEPTED
 
 
-async def test_an_owner_of_an_erased_session_cannot_write_into_its_namesake(shard: Shard) -> None:
+async def test_a_request_that_comes_late_brings_no_erased_session_back(shard: Shard, redis: Redis) -> None:
+    await shard.actor().create(OPENING)
+    asked = shard.generator.calls.copy()
+    await shard.actor().erase("acme", "s1")
+    for actor in (shard.actor(), shard.actor()):
+        with pytest.raises(Erased):
+            await actor.create(OPENING)
+    assert await kept(redis) == {RECEIPT}
+    assert shard.generator.calls == asked
+
+
+async def test_an_owner_of_an_erased_session_cannot_write_into_its_namesake(shard: Shard, redis: Redis) -> None:
     zombie = shard.actor()
     shard.generator.gate = asyncio.Event()
     lost = asyncio.create_task(zombie.create(OPENING))
     await until(lambda: shard.generator.calls["find_gaps"] == 1)
     rightful = shard.actor()
     await rightful.erase("acme", "s1")
+    await redis.delete(RECEIPT)  # as it will be when it has expired
     asked_before = shard.generator.calls["find_gaps"]
     again = asyncio.create_task(rightful.create(replace(OPENING, cv=Document(text="Another CV"))))
     await until(lambda: shard.generator.calls["find_gaps"] > asked_before)
