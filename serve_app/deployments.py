@@ -204,7 +204,7 @@ def _service(settings: Settings, app: str) -> Service:
 
 def _session_actors(settings: Settings, app: str) -> list[DeploymentActorConfig]:
     return [
-        _deployment_actor(session_actor_name(shard), SessionStateActor, settings, app, shard)
+        _deployment_actor(session_actor_name(shard), SessionStateActor, settings, app, shard, spread=True)
         for shard in range(settings.session_actors)
     ]
 
@@ -215,8 +215,11 @@ def _vector_store(settings: Settings) -> list[DeploymentActorConfig]:
     return [_deployment_actor(VECTOR_STORE_ACTOR, VectorStoreOwner, settings)]
 
 
-def _deployment_actor(name: str, kind: type[Any], *arguments: Any) -> DeploymentActorConfig:
-    """The arguments are bound into the class: Serve's own would be shown in the dashboard as JSON."""
+def _deployment_actor(name: str, kind: type[Any], *arguments: Any, spread: bool = False) -> DeploymentActorConfig:
+    """The arguments are bound into the class: Serve's own would be shown in the dashboard as JSON.
+
+    With `spread` over the nodes, so that none takes all of them along when it is lost.
+    """
 
     class Bound(kind):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -226,5 +229,9 @@ def _deployment_actor(name: str, kind: type[Any], *arguments: Any) -> Deployment
     return DeploymentActorConfig(
         name=name,
         actor_class=ray.remote(Bound),
-        actor_options={"num_cpus": 0, "max_concurrency": ACTOR_CONCURRENCY},
+        actor_options={
+            "num_cpus": 0,
+            "max_concurrency": ACTOR_CONCURRENCY,
+            "scheduling_strategy": "SPREAD" if spread else "DEFAULT",
+        },
     )
