@@ -310,10 +310,13 @@ class SessionState:
                 session = await self._sessions.commit(held, target, event)
                 held.telling.end(target)
                 question = session.require(target)
-        except Exception:
+        except Exception as error:
             held.telling.end(target)
             if not held.dropped:
                 await self._sessions.commit(held, target, withdrawal(question))
+            elif isinstance(error, Fenced) and error.data.get("reason") == "gone":
+                # What the step had remembered may be in no index: the record went with it, or was lost.
+                await self._sweep.erased(held.session.tenant, held.session.id)
             raise
         return question
 

@@ -219,6 +219,24 @@ async def test_what_a_cut_off_writer_remembered_after_an_erasure_is_forgotten_at
     assert await redis.exists("askwell:{sweep}:sessions") == 0
 
 
+async def test_what_a_step_remembered_of_a_session_that_redis_has_lost_is_forgotten(shard: Shard, redis: Redis) -> None:
+    actor = shard.actor()
+    sweep = Sweep(shard.backend, now_ms=shard.clock, forget=shard.retriever.forget)
+    await actor.create(OPENING)
+    await actor.reply(YES)
+    shard.generator.gate = asyncio.Event()
+    shard.generator.entered.clear()
+    writing = asyncio.create_task(actor.reply(replace(YES, caller=caller("inputs"), event=InputsGiven(inputs=INPUTS))))
+    await shard.generator.entered.wait()
+    await redis.flushall()
+    shard.generator.gate.set()
+    with pytest.raises(Fenced):
+        await writing
+    shard.clock.ms += SECOND_LOOK_MS
+    assert await sweep.sweep() == 1
+    assert [owner.session_id for owner in shard.retriever.forgotten] == ["s1"]
+
+
 async def test_the_vectors_of_a_session_go_when_it_expires_and_not_while_it_lives(shard: Shard, redis: Redis) -> None:
     actor = shard.actor()
     sweep = Sweep(shard.backend, now_ms=shard.clock, forget=shard.retriever.forget)
