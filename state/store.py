@@ -156,7 +156,7 @@ class RecordStore:
     async def entries(self, record_id: str, *, after: int, upto: int | None = None, limit: int = 1000) -> list[bytes]:
         """The log's entries with a version above `after` and at most `upto`, oldest first."""
         last = 2**53 if upto is None else upto
-        found: list[bytes] = await self._backend.read("entries.lua", [self._keys(record_id)[2]], [after, last, limit])
+        found: list[bytes] = await self._backend.write("entries.lua", [self._keys(record_id)[2]], [after, last, limit])
         return found
 
     async def ping(self) -> None:

@@ -45,8 +45,11 @@ class Sweep:
         self._closed = False
 
     async def opened(self, tenant: str, session_id: str, ttl_ms: int) -> None:
-        """Before a session's first commit, so that none is missing."""
-        await self._enlist(tenant, session_id, ttl_ms + MARGIN_MS)
+        """Before a session's first commit, so that none is missing.
+
+        The commit may yet be refused: a second look at what was erased under this id stays when it was due.
+        """
+        await self._enlist(tenant, session_id, ttl_ms + MARGIN_MS, keep="sooner")
 
     async def erased(self, tenant: str, session_id: str) -> None:
         """Before a session is erased."""
@@ -79,7 +82,7 @@ class Sweep:
                 log.warning("sweep_failed", error=type(error).__name__)
 
     async def _looked_after(self, tenant: str, session_id: str) -> bool:
-        left_ms: int = await self._backend.read("expires.lua", [part_key("session", session_id, "record")])
+        left_ms: int = await self._backend.write("expires.lua", [part_key("session", session_id, "record")])
         if left_ms >= 0:
             await self._enlist(tenant, session_id, left_ms + MARGIN_MS)
             return False
@@ -87,8 +90,9 @@ class Sweep:
         await self._backend.write("strike.lua", INDEX, [_member(tenant, session_id)])
         return True
 
-    async def _enlist(self, tenant: str, session_id: str, in_ms: int) -> None:
-        await self._backend.write("enlist.lua", INDEX, [self._now_ms() + in_ms, _member(tenant, session_id)])
+    async def _enlist(self, tenant: str, session_id: str, in_ms: int, *, keep: str = "") -> None:
+        due_ms = self._now_ms() + in_ms
+        await self._backend.write("enlist.lua", INDEX, [due_ms, _member(tenant, session_id), keep])
 
 
 def _member(tenant: str, session_id: str) -> str:

@@ -1,4 +1,4 @@
-"""One service for the whole run; tests that stop or kill theirs start their own."""
+"""One service for all of these tests, ended before any others begin; tests that end theirs start their own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.cluster.running import Running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     running = Running(
         tmp_path_factory.mktemp("service"),

@@ -195,10 +195,12 @@ class Database:
 
     # sorted sets
 
-    def zadd(self, key: bytes, score: bytes, member: bytes) -> int:
+    def zadd(self, key: bytes, *args: bytes) -> int:
+        *options, score, member = args
         held = self._make(key, Scores).by_member
         new = member not in held
-        held[member] = float(score)
+        if new or not options or float(score) < held[member]:
+            held[member] = float(score)
         return int(new)
 
     def zrem(self, key: bytes, *members: bytes) -> int:

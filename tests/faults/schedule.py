@@ -39,6 +39,8 @@ def draw(seed: int, profile: str = "") -> Plan:
     rough = rng.choice({"network": (0.5, 1.0, 2.0), "resent": (2.0, 4.0, 6.0)}.get(profile, (0.0, 0.0, 0.3, 1.0)))
     durable = profile == "failover" or rng.random() < (0.7 if profile == "power" else 0.2)
     journal = profile in {"outage", "power", "resent", "standby"} or (profile != "failover" and rng.random() < 0.4)
+    if profile == "power" and not durable:
+        journal = False  # it is deleted once Redis has what it held: in memory, and on the disk a second later
     menu = _MENUS[profile] if profile != "storm" else _storm(durable=durable, journal=journal)
     count = rng.randrange(1, 5) if menu else 0
     return Plan(

@@ -62,7 +62,10 @@ _CALLS: dict[str, Callable[[Random], tuple[list[str], list[Argument]]]] = {
     "claim.lua": lambda rng: _claim(rng)[1:],
     "commit.lua": lambda rng: _commit(rng)[1:],
     "due.lua": lambda rng: (["{sweep}"], [rng.randrange(100), rng.randrange(200), rng.choice((1, 50))]),
-    "enlist.lua": lambda rng: (["{sweep}"], [rng.randrange(100), f"acme\0s{rng.randrange(3)}"]),
+    "enlist.lua": lambda rng: (
+        ["{sweep}"],
+        [rng.randrange(100), f"acme\0s{rng.randrange(3)}", rng.choice(("", "sooner"))],
+    ),
     "entries.lua": lambda rng: ([_record(rng)[2]], [rng.randrange(3), rng.choice((2, 2**53)), rng.choice((1, 1000))]),
     "erase.lua": lambda rng: _erase(rng)[1:],
     "expires.lua": lambda rng: ([_record(rng)[0]], []),
