@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,7 +74,9 @@ class Stand:
     steps: list[str] = field(default_factory=list)
     begins: bool = True
 
-    def begin(self, owner: str) -> bool:
+    def begin(self, owner: str, valid: Callable[[], bool]) -> bool:
+        if not valid():
+            return False
         self.steps.append(f"begin {owner}")
         return self.begins
 
