@@ -11,7 +11,7 @@ from actors.llm import Completion, R, Request, Written
 from actors.prompts import WORDINGS, Rendered, Wording, parsed, rendered, repair
 from actors.providers.port import Call, Fault, Provider, ProviderError, Reply
 from state.costs import FURTHER
-from state.errors import AskwellError, BrokenReply, StepTimedOut, WorkUnavailable
+from state.errors import AskwellError, BrokenReply, StepTimedOut, Throttled, WorkUnavailable
 from state.messages import EvaluateAnswer, RefineAnswer, WriteAnswer, WriteQuestion
 
 UNUSABLE = frozenset({Fault.DECLINED, Fault.CUT_OFF, Fault.GARBLED})
@@ -101,6 +101,7 @@ def _refused(error: ProviderError) -> AskwellError:
         return StepTimedOut(f"{error}")
     if error.fault in UNUSABLE:
         return BrokenReply(f"{error}")
+    kind = Throttled if error.fault is Fault.THROTTLED else WorkUnavailable
     if error.retry_after_s is None:
-        return WorkUnavailable(f"{error}")
-    return WorkUnavailable(f"{error}", retry_after_s=error.retry_after_s)
+        return kind(f"{error}")
+    return kind(f"{error}", retry_after_s=error.retry_after_s)

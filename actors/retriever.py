@@ -9,8 +9,10 @@ from uuid import UUID, uuid5
 
 import numpy as np
 
+from actors.batching import Batching
 from actors.catalogue import Catalogue
 from actors.catalogue import text as resource_text
+from actors.embedding_cache import CachedEmbedder, SharedVectors
 from actors.embeddings import Embedder
 from actors.ranking import Match, choose
 from actors.vectors import Collection, Hit, Payload, Point, Query, VectorStore
@@ -21,6 +23,8 @@ from state.model import Document, Experience, Gap, Question, RankedResource
 NAMESPACE = UUID("5b0f6d0e-8a55-4c0b-9d0c-6f1f0a5c7e21")
 """Of the ids of points: the same resource, the same answer is the same point in every process."""
 OWNERSHIP = ("tenant", "user", "session_id")
+MOST_TOGETHER = 64
+"""Queries, or points, in one call to the store."""
 INDEXING = Origin(tenant="(service)")
 """On whose behalf the catalogue is embedded: the service's own, under a name that no tenant may have."""
 EXPERIENCE_WORDS = 4
@@ -33,12 +37,16 @@ class Retriever:
     The store is prepared at the first use: the collections are ensured and the catalogue is indexed
     unless it is there. The ids of its points are derived from the resources', so that replicas that
     do it at once write the same points. After a failure it is prepared again, because the store may
-    have come back empty.
+    have come back empty. What arrives together is searched for in one query, and stored in one write.
     """
 
-    def __init__(self, *, store: VectorStore, embedder: Embedder, catalogue: Catalogue) -> None:
+    def __init__(
+        self, *, store: VectorStore, embedder: Embedder, catalogue: Catalogue, shared: SharedVectors | None = None
+    ) -> None:
         self._store = store
-        self._embedder = embedder
+        self._embedder = CachedEmbedder(embedder, shared=shared)
+        self._searches: Batching[Collection, Query, list[Hit]] = Batching(self._search, most=MOST_TOGETHER)
+        self._writes: Batching[Collection, Point, None] = Batching(self._write, most=MOST_TOGETHER)
         self._catalogue = catalogue
         self._resources = Collection.of(f"resources-{catalogue.digest}", embedder)
         self._experiences = Collection.of("experiences", embedder, OWNERSHIP)
@@ -50,8 +58,8 @@ class Retriever:
         need = ", ".join((request.need, *request.skills))
         vector = (await self._embedder.embed([need], request.origin))[0]
         everything = Query(vector=vector, limit=len(self._catalogue.resources))
-        async with self._ready_store() as store:
-            hits = (await store.search(self._resources, [everything]))[0]
+        async with self._ready_store():
+            [hits] = await self._searches.results(self._resources, [everything])
         by_id = self._catalogue.by_id
         matches = [Match(resource=by_id[hit.payload["id"]], match=hit.score) for hit in hits]
         return choose(matches, request, floor=self._embedder.floor)
@@ -77,7 +85,7 @@ class Retriever:
         answer = question.draft or question.answer
         if answer is None:
             return
-        vector = (await self._embedder.embed([f"{gap.title}. {answer.text}"], owner.origin))[0]
+        told = await self._embedder.embed([f"{gap.title}. {answer.text}"], owner.origin, private=True)
         names = (owner.tenant, owner.session_id, question.id)
         payload = {
             "tenant": owner.tenant,
@@ -86,9 +94,9 @@ class Retriever:
             "question_id": question.id,
             "text": answer.text,
         }
-        point = Point(id=_point_id("answer", *names), vector=vector, payload=payload)
-        async with self._ready_store() as store:
-            await store.upsert(self._experiences, [point])
+        point = Point(id=_point_id("answer", *names), vector=told[0], payload=payload)
+        async with self._ready_store():
+            await self._writes.results(self._experiences, [point])
 
     async def forget(self, owner: Owner) -> None:
         """Delete what was remembered of the session, under whichever embedder it was."""
@@ -106,16 +114,24 @@ class Retriever:
 
     async def _similar(self, texts: Sequence[str], request: FindSimilar) -> list[tuple[Experience, ...]]:
         lines = _experience_lines(request.cv)
-        vectors = await self._embedder.embed([*texts, *(line for _, line in lines)], request.owner.origin)
+        told_in_cv = [line for _, line in lines]
+        vectors = await self._embedder.embed([*texts, *told_in_cv], request.owner.origin, private=True)
         needs, told = vectors[: len(texts)], vectors[len(texts) :]
         match = _owned_by(request.owner)
         queries = [Query(vector=need, limit=request.limit, match=match) for need in needs]
-        async with self._ready_store() as store:
-            searches = await store.search(self._experiences, queries)
+        async with self._ready_store():
+            searches = await self._searches.results(self._experiences, queries)
         return [
             _nearest([*_from_cv(lines, told @ need), *map(_from_answer, hits)], request.limit)
             for need, hits in zip(needs, searches, strict=True)
         ]
+
+    async def _search(self, collection: Collection, queries: list[Query]) -> list[list[Hit]]:
+        return await self._store.search(collection, queries)
+
+    async def _write(self, collection: Collection, points: list[Point]) -> list[None]:
+        await self._store.upsert(collection, points)
+        return [None] * len(points)
 
     @asynccontextmanager
     async def _ready_store(self) -> AsyncIterator[VectorStore]:

@@ -90,6 +90,7 @@ class RetrieverReplica(Retriever):
             store=wiring.qdrant(settings) or RemoteVectorStore(),
             embedder=wiring.embedder(settings, wiring.embedding_ledger(settings)),
             catalogue=wiring.catalogue(),
+            shared=wiring.shared_vectors(settings),
         )
 
     async def __del__(self) -> None:

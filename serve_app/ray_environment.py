@@ -26,8 +26,8 @@ LOOPBACK_ONLY: Mapping[str, str] = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """With a node address of 127.0.0.1, keeps a single machine's Ray on loopback."""
 
 
-def prepare(data_dir: Path) -> Path:
-    """Set the environment for a cluster on this machine; the file that holds its access token.
+def prepare(data_dir: Path, proxy: Mapping[str, str]) -> Path:
+    """Set the environment for a cluster on this machine and its `proxy`; the file with its access token.
 
     The token is drawn once, readable by its owner only. Python's byte code is kept, because Ray would
     otherwise compile its modules again in every process it starts (26 s instead of 11).
@@ -40,6 +40,7 @@ def prepare(data_dir: Path) -> Path:
             file.write(secrets.token_hex(32))
     os.environ.update(RAY_ENVIRONMENT)
     os.environ.update(LOOPBACK_ONLY)
+    os.environ.update(proxy)
     os.environ.pop("RAY_AUTH_TOKEN", None)
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(token_file)
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):

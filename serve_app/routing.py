@@ -102,6 +102,10 @@ class RoutedSessions:
         if lost:
             raise Degraded("A session-state actor is being replaced; the others stand in for it.")
 
+    async def here(self) -> None:
+        """Returns when every actor that is not lost has answered, or has been given up on."""
+        await asyncio.gather(*(self._ask(index) for index in range(len(self._actors)) if index not in self._lost))
+
     async def _deliver(self, tenant: str, session_id: str, method: str, *args: Any, **kwargs: Any) -> Any:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + PATIENCE_S

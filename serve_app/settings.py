@@ -51,6 +51,10 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address the HTTP API listens on; any but loopback needs API keys.")
     port: int = Field(8000, ge=1, le=65535, description="Port of the HTTP API.")
+    proxy: Literal["auto", "haproxy", "python"] = Field(
+        "auto",
+        description="What stands before the HTTP ingress: HAProxy, or Serve's own where it does not run.",
+    )
     dashboard_port: int = Field(8265, ge=1, le=65535, description="Port of the Ray dashboard, always on loopback.")
     data_dir: Path = Field(Path(".askwell"), description="Where the embedded Valkey and vector store keep their files.")
     api_keys: Mapping[str, SecretStr] = Field(

@@ -23,8 +23,10 @@ import psutil
 from pydantic import SecretStr
 from rich.console import Console
 
+from serve_app import proxy as proxies
+from serve_app import ray_environment
 from serve_app.ports import refusal
-from serve_app.ray_environment import prepare
+from serve_app.proxy import Proxy
 from serve_app.settings import Settings, variable
 from serve_app.targets import targets
 from serve_app.valkey import Valkey
@@ -48,11 +50,13 @@ def up(settings: Settings, console: Console) -> int:
             if lock is None:
                 console.print(_already(settings))
                 return RUNNING
+            proxy = proxies.chosen(settings)
+            proxies.end_leftover(settings)
             _require_free_ports(settings)
             started.callback(children.end)
             signals.install()
-            valkey, token_file = _start(settings, started, signals, children, console)
-            _announce(lock, settings, console, token_file, began)
+            valkey, token_file = _start(settings, proxy, started, signals, children, console)
+            _announce(lock, settings, proxy, console, token_file, began)
             signals.wait_instead()
             _watch(signals.stopping, valkey, console)
             console.print("Stopping ...")
@@ -65,12 +69,12 @@ def up(settings: Settings, console: Console) -> int:
     return 0
 
 
-def _start(
-    settings: Settings, started: ExitStack, signals: _Signals, children: _Children, console: Console
+def _start(  # noqa: PLR0917 - the parts that a start needs
+    settings: Settings, proxy: Proxy, started: ExitStack, signals: _Signals, children: _Children, console: Console
 ) -> tuple[Valkey | None, Path]:
     """Start every part and note in `started` how each is stopped; the embedded Valkey and the token's file."""
-    token_file = prepare(settings.data_dir)
-    with _Progress(console) as progress:
+    token_file = ray_environment.prepare(settings.data_dir, proxies.prepare(proxy, settings))
+    with _Progress(console, signals) as progress:
         progress.stage("Starting Valkey ...")
         valkey = _start_valkey(settings, started)
         if valkey is not None:
@@ -89,7 +93,7 @@ def _start(
         cluster.start_application(settings)
         signals.install()
         progress.stage("Waiting until every part is ready ...")
-        _wait_until_ready(settings)
+        _wait_until_ready(settings, signals)
     return valkey, token_file
 
 
@@ -147,10 +151,11 @@ def _start_valkey(settings: Settings, started: ExitStack) -> Valkey | None:
     return valkey
 
 
-def _wait_until_ready(settings: Settings) -> None:
+def _wait_until_ready(settings: Settings, signals: _Signals) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     last = "no answer"
     while time.monotonic() < deadline:
+        signals.heed()
         try:
             reply = httpx.get(f"{_local(settings)}/health/ready", timeout=10)
         except httpx.HTTPError as error:
@@ -170,7 +175,9 @@ def _local(settings: Settings) -> str:
     return settings.base_url
 
 
-def _announce(lock: IO[str], settings: Settings, console: Console, token_file: Path, began: float) -> None:
+def _announce(  # noqa: PLR0917 - what there is to tell
+    lock: IO[str], settings: Settings, proxy: Proxy, console: Console, token_file: Path, began: float
+) -> None:
     addresses = {
         "pid": os.getpid(),
         "api": settings.base_url,
@@ -185,6 +192,7 @@ def _announce(lock: IO[str], settings: Settings, console: Console, token_file: P
         ("API", addresses["api"]),
         ("API docs", addresses["docs"]),
         ("Ray dashboard", f"{addresses['dashboard']}  (token: the content of {token_file})"),
+        ("Proxy", proxy),
         ("Provider", provider),
         ("Data", settings.data_dir.resolve()),
     ):
@@ -203,8 +211,9 @@ def _watch(stopping: threading.Event, valkey: Valkey | None, console: Console) -
 class _Progress:
     """The stage the start has come to: beside a spinner in a terminal, a line each elsewhere."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, signals: _Signals) -> None:
         self._console = console
+        self._signals = signals
         self._status = console.status("")
 
     def __enter__(self) -> Self:
@@ -215,6 +224,7 @@ class _Progress:
         self._status.stop()
 
     def stage(self, text: str) -> None:
+        self._signals.heed()
         self._status.update(text)
         if not self._console.is_terminal:
             self._console.print(text)
@@ -242,6 +252,11 @@ class _Signals:
         """From here on a signal only sets `stopping`."""
         self._unwinds = False
         self.install()
+
+    def heed(self) -> None:
+        """Unwind if a signal came whose exception was dropped: Python ignores those of an import's callbacks."""
+        if self.stopping.is_set():
+            raise _Stopped
 
     def restore(self) -> None:
         for number, handler in self._before.items():

@@ -15,6 +15,8 @@ from redis.asyncio import Redis
 
 from actors.catalogue import Catalogue
 from actors.catalogue import load as load_catalogue
+from actors.embedding_cache import SharedVectors
+from actors.embedding_cache_redis import RedisVectors
 from actors.embeddings import Embedder, LocalEmbedder, WordLlamaEmbedder
 from actors.embeddings_recorded import EmbeddingRecords
 from actors.llm import LLM
@@ -215,6 +217,11 @@ def catalogue() -> Catalogue:
 def embedding_ledger(settings: Settings) -> Ledger | None:
     """None where embeddings cost nothing."""
     return None if settings.embeddings == "offline" else RedisLedger(redis(settings))
+
+
+def shared_vectors(settings: Settings) -> SharedVectors | None:
+    """None where a vector is computed sooner than Redis could be asked for it."""
+    return None if settings.embeddings == "offline" else RedisVectors(redis(settings))
 
 
 def redis(settings: Settings) -> Redis:

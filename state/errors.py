@@ -137,6 +137,10 @@ class WorkUnavailable(RetryLater):
     message = "No one can do this work right now."
 
 
+class Throttled(WorkUnavailable):
+    message = "The provider takes no more calls at the moment."
+
+
 class BrokenReply(RetryLater):
     message = "The provider's reply does not have the promised shape."
 
@@ -155,6 +159,10 @@ class Degraded(RetryLater):
 
 class Overloaded(RetryLater):
     message = "The service is at its limit."
+
+
+class TenantOverloaded(Overloaded):
+    message = "This tenant has more requests under way than its share of a service at its limit."
 
 
 class Broken(AskwellError):

@@ -19,11 +19,11 @@ else watches the deadline, and could not tell that the call never went out."""
 class Limited:
     """At most `limit` calls at once; the others wait in the order they came, at most `max_waiting` of them.
 
-    The limit follows additive increase, multiplicative decrease between `minimum` and `maximum`: a
-    reply raises it by 1 / limit, if at least half of it was in use; THROTTLED halves it, but once for all calls
-    that were under way together. A call that finds no room to wait fails at once with THROTTLED and the
-    time in which the queue would have emptied; one that still waits when its deadline is near is LATE. Both
-    are `NeverSent`.
+    The limit follows additive increase, multiplicative decrease between `minimum` and `maximum`, with TCP's slow
+    start: a reply raises it by 1 until the first THROTTLED, and by 1 / limit from then on, if at least half of it
+    was in use; THROTTLED halves it, but once for all calls that were under way together. A call that finds no room
+    to wait fails at once with THROTTLED and the time in which the queue would have emptied; one that still waits
+    when its deadline is near is LATE. Both are `NeverSent`.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Limited:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._epoch = 0
         self._round_trip_s = 1.0
+        self._slow_start = True
         self.limit = float(initial)
 
     async def call(self, call: Call) -> Reply:
@@ -87,9 +88,10 @@ class Limited:
     def _grow(self, took_s: float, running: int) -> None:
         self._round_trip_s += _SMOOTHING * (took_s - self._round_trip_s)
         if running * 2 >= self.limit:
-            self.limit = min(float(self._maximum), self.limit + 1 / self.limit)
+            self.limit = min(float(self._maximum), self.limit + (1 if self._slow_start else 1 / self.limit))
 
     def _halve(self, epoch: int) -> None:
+        self._slow_start = False
         if epoch == self._epoch:
             self._epoch += 1
             self.limit = max(float(self._minimum), self.limit / 2)

@@ -8,20 +8,25 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve_app.http.admission import Admission
 from serve_app.http.problems import TITLES, malformed, problem, respond
 from serve_app.http.tenants import Tenants
 from serve_app.settings import Settings, is_loopback
-from state.errors import InvalidField, Overloaded, Unauthorized
+from state.errors import AskwellError, InvalidField, Overloaded, Unauthorized
 
 MAX_NESTING = 20
 BODY_TIMEOUT_S = 15.0
+PROBE_EVERY_S = 0.25
 STREAMS = "/events"
 METERED = "/api/"
 _STRINGS_AND_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{\]}]', re.DOTALL)
@@ -29,15 +34,21 @@ _STRINGS_AND_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{\]}]', re.DOTALL)
 
 
 class Guard:
-    """Admits at most `max_in_flight` requests of known tenants at once, and as many event streams beside."""
+    """Admits requests of known tenants as `Admission` says, and `max_in_flight` event streams beside them.
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    While requests are in flight `probe` is asked every `PROBE_EVERY_S` how long it takes to be answered.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, probe: Callable[[], Awaitable[object]]) -> None:
         self._app = app
+        self._probe = probe
+        self._probing: asyncio.Task[None] | None = None
         self._tenants = Tenants(settings.api_keys)
         self._max_body_bytes = settings.max_body_bytes
-        self._max_in_flight = settings.max_in_flight
         self._loopback_only = not settings.api_keys
-        self._in_flight = {"requests": 0, "streams": 0}
+        clock = time.monotonic
+        self._requests = Admission(most=settings.max_in_flight, clock=clock)
+        self._streams = Admission(most=settings.max_in_flight, clock=clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,15 +66,32 @@ class Guard:
             await problem(Unauthorized())(scope, receive, send)
             return
         scope.setdefault("state", {}).update(tenant=tenant, request_id=uuid.uuid4().hex)
-        lane = "streams" if scope["path"].endswith(STREAMS) else "requests"
-        if self._in_flight[lane] >= self._max_in_flight:
-            await problem(Overloaded())(scope, receive, send)
+        lane = self._streams if scope["path"].endswith(STREAMS) else self._requests
+        try:
+            lane.enter(tenant)
+        except Overloaded as refusal:
+            await problem(refusal)(scope, receive, send)
             return
-        self._in_flight[lane] += 1
+        if self._probing is None and lane is self._requests:
+            self._probing = asyncio.create_task(self._probes())
         try:
             await self._admitted(scope, receive, send)
         finally:
-            self._in_flight[lane] -= 1
+            lane.leave(tenant)
+            if scope["state"].get("throttled"):
+                self._requests.throttled()
+
+    async def _probes(self) -> None:
+        """Measure until nothing is in flight; a probe that fails has taken as long as it took."""
+        try:
+            while self._requests.in_flight:
+                began = time.monotonic()
+                with suppress(AskwellError):
+                    await self._probe()
+                self._requests.measured(time.monotonic() - began)
+                await asyncio.sleep(PROBE_EVERY_S)
+        finally:
+            self._probing = None
 
     def _foreign_host(self, scope: Scope) -> Response | None:
         """Without keys only this machine may ask, and no web page by way of a name that points here."""

@@ -33,6 +33,8 @@ from state.errors import (
     StepTimedOut,
     StillRunning,
     StoreUnavailable,
+    TenantOverloaded,
+    Throttled,
     Unauthorized,
     Unconfirmed,
     WorkUnavailable,
@@ -55,10 +57,12 @@ PROBLEMS: Mapping[type[AskwellError], tuple[int, str]] = {
     Fenced: (503, "The session has just moved"),
     OwnedElsewhere: (503, "The session is moving"),
     WorkUnavailable: (503, "The work cannot be done now"),
+    Throttled: (503, "The provider takes no more calls at the moment"),
     StepTimedOut: (503, "The work took too long"),
     BrokenReply: (502, "A provider gave an unusable reply"),
     BudgetSpent: (429, "The day's budget is used up"),
     Overloaded: (503, "The service is at its limit"),
+    TenantOverloaded: (429, "The tenant has more than its share under way"),
     RecordUnreadable: (500, "A stored record cannot be read"),
     Broken: (500, "Something is broken"),
 }
@@ -80,7 +84,7 @@ _UNION_MEMBER = re.compile(r"(?:constrained-)?(?:str|int|float)|(?:list|dict)\[.
 
 def documented(*errors: type[AskwellError]) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI `responses` of a route: its own errors and those that any route can give."""
-    every = (*errors, InvalidField, Unauthorized, Overloaded, StoreUnavailable)
+    every = (*errors, InvalidField, Unauthorized, Overloaded, TenantOverloaded, StoreUnavailable)
     responses: dict[int | str, dict[str, Any]] = {}
     for error in dict.fromkeys(every):
         status, title = PROBLEMS[error]
@@ -123,7 +127,8 @@ def install(app: FastAPI) -> None:
     """Answer every error of the application as a problem."""
 
     @app.exception_handler(AskwellError)
-    async def _askwell(_: Request, error: AskwellError) -> Response:
+    async def _askwell(request: Request, error: AskwellError) -> Response:
+        request.state.throttled = isinstance(error, Throttled)  # the guard lets fewer in then
         return problem(error)
 
     @app.exception_handler(RequestValidationError)

@@ -37,6 +37,10 @@ class Sessions(Checked, Protocol):
 
     async def erase(self, tenant: str, session_id: str) -> Receipt: ...
 
+    async def here(self) -> object:
+        """Whatever it returns, it does at once: what it takes is what the actors are busy for."""
+        ...
+
 
 class GeneratorPool(Generator, Checked, Protocol): ...
 

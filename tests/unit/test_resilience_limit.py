@@ -70,8 +70,16 @@ async def test_the_limit_stays_within_its_bounds() -> None:
 
 
 @on_virtual_time
-async def test_a_round_of_replies_raises_the_limit_by_about_one() -> None:
+async def test_until_it_is_throttled_a_round_of_replies_doubles_the_limit() -> None:
     policy, _ = limited(Says(after_s=1), initial=10)
+    await ends(*(policy.call(a_call()) for _ in range(10)))
+    assert 15 <= policy.limit <= 20
+
+
+@on_virtual_time
+async def test_once_throttled_a_round_of_replies_raises_the_limit_by_about_one() -> None:
+    policy, _ = limited(THROTTLED, Says(after_s=1), initial=20)
+    await fault_of(policy, a_call())
     await ends(*(policy.call(a_call()) for _ in range(10)))
     assert 10.5 <= policy.limit <= 11
 
