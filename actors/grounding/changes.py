@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from actors.grounding.facts import Key
 from actors.grounding.quantities import is_year, quantities, shares_of
+from actors.grounding.readings import kept_all
 from actors.grounding.spelled import Quantity
 from actors.grounding.units import FRACTIONS, in_base_unit
 
@@ -84,6 +85,7 @@ class Change:
                 yield from ((Decimal(whole), "x or more") for whole in range(2, min(int(value), 10) + 1))
 
 
+@kept_all
 def changes(sentence: str, *, strict: bool = False) -> Iterator[Change]:
     """Of neighbouring figures joined by 'to', 'instead of', 'it was' and the like; each figure is in one change.
 
@@ -114,6 +116,7 @@ def _by_years(sentence: str, first: Quantity, second: Quantity) -> bool:
     return bool(earlier and later and earlier["first"] < later["second"])
 
 
+@kept_all
 def weak_changes(sentence: str) -> Iterator[Change]:
     """Neighbouring figures of one unit, as if the first one told came first: '17 in spring, 2 in summer'."""
     for first, second in pairwise(_merged(sentence)):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from actors.grounding.quantities import is_year, quantities
+from actors.grounding.readings import kept_all
 from actors.grounding.spelled import Quantity
 from actors.grounding.vocabulary import PAST_FORMS, any_of, words_of
 
@@ -43,6 +44,7 @@ _TEAM = re.compile(
 _TEAM_AFTER = re.compile(r"(?:-(?:person|people|strong|man|member)| strong)\b", re.IGNORECASE)
 
 
+@kept_all
 def counted(text: str) -> Iterator[Counted]:
     """Every figure without a unit that is no year; without things where none follows."""
     for found in quantities(text):

@@ -9,6 +9,7 @@ from itertools import pairwise
 from actors.grounding.dates import ANY_MONTH
 from actors.grounding.facts import Fact
 from actors.grounding.organisations import FORMS, KINDS_OF_PLACE, KNOWN
+from actors.grounding.readings import kept
 from actors.grounding.tools import mentions
 from actors.grounding.units import SCALES, UNITS
 from actors.grounding.vocabulary import any_of, words_of
@@ -61,6 +62,7 @@ _NATIONS = {
 }
 
 
+@kept
 def tokens_in(text: str) -> frozenset[str]:
     """Every word, its hyphenated parts, two words run together, and initials of capitalised runs."""
     words = [match.group() for match in _TOKEN.finditer(text)]

@@ -11,6 +11,7 @@ from actors.grounding.changes import changes, weak_changes
 from actors.grounding.facts import Fact
 from actors.grounding.numbers import is_size
 from actors.grounding.quantities import figures_in, quantities, shares_of
+from actors.grounding.readings import kept
 from actors.grounding.stems import stems
 
 
@@ -95,6 +96,7 @@ def asserted_changes(text: str) -> Iterator[Fact]:
             yield Fact(words, (change.before.value, change.after.value))
 
 
+@kept
 def told_changes(text: str) -> frozenset[tuple[Decimal, Decimal]]:
     """(before, after) of every change, in base units."""
     return frozenset(
@@ -102,6 +104,7 @@ def told_changes(text: str) -> frozenset[tuple[Decimal, Decimal]]:
     )
 
 
+@kept
 def told_outcomes(text: str) -> tuple[Told, ...]:
     """What is told of each change, clause by clause; of the whole sentence where no clause tells a direction."""
     found: list[Told] = []
@@ -127,6 +130,7 @@ def _ways(direction: str) -> frozenset[str]:
     return frozenset({direction, "change"} if direction else {"up", "down", "change"})
 
 
+@kept
 def directions_told(text: str) -> frozenset[str]:
     """The directions of change a text tells of: 'down', 'up', and 'change' for either."""
     told = {name for table in (DIRECTIONS, _TOLD) for name, words in table.items() if words.search(text)}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from actors.grounding.names import ROLES
+from actors.grounding.readings import kept, kept_all
 from actors.grounding.vocabulary import PAST_FORMS, any_of
 
 _ROLE = any_of(
@@ -52,16 +53,19 @@ HELPING = re.compile(
 """Words by which a sentence owns that the work was not its writer's alone."""
 
 
+@kept
 def own_words(text: str) -> str:
     """The text without other people's posts: 'supported the senior carer' makes nobody a senior carer."""
     return _OTHERS.sub(" someone ", _SEVERAL.sub("others", text))
 
 
+@kept
 def own_deeds(text: str) -> str:
     """The text without what others did and what was only helped with."""
     return own_words("\n".join(_own_part(sentence) for sentence in _SENTENCE_END.split(text)))
 
 
+@kept_all
 def shared_deeds(text: str) -> Iterator[str]:
     """The clauses that tell of others' work, or of work that was only helped with."""
     for sentence in _SENTENCE_END.split(text):

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from actors.grounding.dates import MONTH, NUMERIC_DATE
 from actors.grounding.facts import Key
+from actors.grounding.readings import kept, kept_all
 from actors.grounding.spelled import COMPOUND, Quantity, blanked, parts_of, with_decimals, worded
 from actors.grounding.units import (
     FRACTIONS,
@@ -64,6 +65,7 @@ _ORDINAL = re.compile(rf"\b(?:{any_of(ORDINALS)})\b", re.IGNORECASE)
 _NOTHING = re.compile(r"\b(?:no|none|never|nobody|without|nil|not)\b", re.IGNORECASE)
 
 
+@kept_all
 def quantities(text: str) -> Iterator[Quantity]:
     """Figures, fractions, multiples and spans of time such as 'half a year'; of a date in figures only the year."""
     if not _ANY.search(text):
@@ -79,6 +81,7 @@ def quantities(text: str) -> Iterator[Quantity]:
         yield Quantity(match.group(), Decimal(value), Decimal(value), unit, *match.span())
 
 
+@kept
 def quantity_keys(text: str) -> frozenset[Key]:
     """(value, unit) of every figure, and (value, '') for each; 'a month' is 1 month, and a denial is 0.
 
@@ -113,6 +116,7 @@ def quantity_keys(text: str) -> frozenset[Key]:
     return frozenset(keys)
 
 
+@kept
 def figures_in(text: str) -> frozenset[Decimal]:
     """Its figures without units; a share both as 40 and as 0.4."""
     return frozenset(figure for found in quantities(text) for figure in shares_of(found))

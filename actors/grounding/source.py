@@ -15,6 +15,7 @@ from actors.grounding.names import tokens_in
 from actors.grounding.outcomes import Told, sentences_in, told_changes, told_outcomes
 from actors.grounding.persons import own_deeds, own_words, shared_deeds
 from actors.grounding.quantities import BREAK, quantity_keys
+from actors.grounding.readings import kept
 from actors.grounding.stems import roots, stems
 from actors.grounding.tools import tools_in
 from state.model import Document, Inputs, InputValue
@@ -126,7 +127,13 @@ def sources_of(inputs: Inputs, cv: Document) -> tuple[Source, ...]:
     """The inputs together as one source, because they tell of one experience; every CV line as its own."""
     replies = tuple(map(said, inputs.values()))
     told = Source(BREAK.join(replies), values=frozenset(map(folded, replies)))
-    return (told, *(Source(line) for _, line in cv.lines()))
+    return (told, *(_line(line) for _, line in cv.lines()))
+
+
+@kept
+def _line(text: str) -> Source:
+    """A line of a CV, which bears out the answers to all questions of its session."""
+    return Source(text)
 
 
 def said(value: InputValue) -> str:
@@ -134,6 +141,7 @@ def said(value: InputValue) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
+@kept
 def folded(text: str) -> str:
     """Without differences of case and spaces, as quotes are compared."""
     return " ".join(text.split()).casefold()

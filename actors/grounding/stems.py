@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from actors.grounding.readings import kept
 from actors.grounding.units import WORD_VALUES
 from actors.grounding.vocabulary import words_of
 
@@ -70,17 +71,20 @@ _MIN_STEM = 3
 """Letters that have to be left; 4 for the longer endings."""
 
 
+@kept
 def stems(text: str) -> frozenset[str]:
     """The stems of its words and figures, without the smallest words."""
     words = (word for word in _WORD.findall(text.casefold()) if word not in _SMALL)
     return frozenset(_FIGURES.get(word) or stem(word) for word in words)
 
 
+@kept
 def telling_stems(text: str) -> frozenset[str]:
     """The same without the words that any work could be told in."""
     return stems(text) - _GENERAL
 
 
+@kept
 def stem(word: str) -> str:
     """A word in small letters without its ending; not always a word, but the same for all its forms."""
     word = word.replace("’", "'").partition("'")[0]

@@ -15,6 +15,7 @@ from functools import cache
 from importlib.resources import files
 
 from actors.grounding.facts import Fact
+from actors.grounding.readings import kept
 from actors.grounding.source import Source
 from actors.grounding.stems import stems
 from actors.grounding.vocabulary import phrases
@@ -57,7 +58,7 @@ class Themes:
 
     def _likely(self, text: str) -> Sequence[int]:
         """The themes of which a phrase may begin with one of the text's words."""
-        begun = {number for beginning in set(_beginnings(text)) for number in self._by_beginning.get(beginning, ())}
+        begun = {number for beginning in _beginnings(text) for number in self._by_beginning.get(beginning, ())}
         return sorted(begun)
 
 
@@ -71,6 +72,7 @@ def themes(kind: str) -> Themes:
     return Themes(of_kind)
 
 
-def _beginnings(text: str) -> list[str]:
-    """The first letters of each word, as many as the shortest stem in a list has."""
-    return [word[:2] for word in _WORD.findall(text.casefold())]
+@kept
+def _beginnings(text: str) -> tuple[str, ...]:
+    """The first letters of each word, each once, as many as the shortest stem in a list has."""
+    return tuple(dict.fromkeys(word[:2] for word in _WORD.findall(text.casefold())))

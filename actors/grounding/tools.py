@@ -17,6 +17,7 @@ from importlib.resources import files
 from itertools import pairwise
 
 from actors.grounding.facts import Fact
+from actors.grounding.readings import kept_all
 from actors.grounding.vocabulary import words_of
 
 _KINDS = frozenset({"tool", "certification", "licence"})
@@ -145,6 +146,7 @@ def same_name(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     return short in {initials, f"{long[0]}{len(long) - 2}{long[-1]}", _SHORT_FORMS.get(long)}
 
 
+@kept_all
 def mentions(text: str, *, strict: bool) -> Iterator[Mention]:
     """The longest name at each place. Unless `strict`, an ordinary word counts wherever it stands."""
     ways = _ways()

@@ -10,7 +10,7 @@ import pytest
 from actors.llm import Judgement
 from actors.prompted import PromptedLLM
 from actors.providers.port import Fault
-from state.errors import AskwellError, BrokenReply, BudgetSpent, StepTimedOut, WorkUnavailable
+from state.errors import AskwellError, BrokenReply, BudgetSpent, StepTimedOut, Throttled, WorkUnavailable
 from state.messages import EvaluateAnswer, Origin, WriteAnswer, WriteQuestion, WrittenQuestion
 from state.model import Answer, CriterionName, Document
 from tests.fake_provider import USED, Fails, FakeProvider, Move, Says
@@ -77,9 +77,11 @@ async def test_a_listener_is_told_that_the_repaired_reply_begins_anew() -> None:
         (Fault.GARBLED, BrokenReply),
         (Fault.CUT_OFF, BrokenReply),
         (Fault.DECLINED, BrokenReply),
+        (Fault.THROTTLED, Throttled),
         *(
             (fault, WorkUnavailable)
-            for fault in set(Fault) - {Fault.LATE, Fault.GARBLED, Fault.CUT_OFF, Fault.DECLINED}
+            for fault in Fault
+            if fault not in {Fault.LATE, Fault.GARBLED, Fault.CUT_OFF, Fault.DECLINED, Fault.THROTTLED}
         ),
     ],
 )
