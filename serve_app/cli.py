@@ -92,16 +92,30 @@ def doctor() -> None:
 
 
 @app.command()
-def bench(
-    questions: Annotated[int, typer.Option(min=1, help="Question workflows to measure.")] = 200,
-    users: Annotated[int, typer.Option(min=1, help="Users in the closed loop.")] = 10,
+def bench(  # noqa: PLR0917 - as above
+    workloads: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[WORKLOAD]...", help="questions, batch, retrieval, commits, memory; default: all."),
+    ] = None,
+    users: Annotated[str, typer.Option(help="Users in the closed loop, one number or several.")] = "1,10,50,200",
+    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds that one measurement takes.")] = 10.0,
+    repeats: Annotated[int, typer.Option(min=1, help="Times everything is measured; the median counts.")] = 3,
     output: Annotated[Path | None, typer.Option(help="Also write the figures as JSON.")] = None,
+    against: Annotated[Path | None, typer.Option(help="Compare with what --output has written before.")] = None,
 ) -> None:
-    """Measure a question's workflow (reply 'yes', then inputs) on a service of its own, offline."""
-    from serve_app import bench as bench_command
+    """Measure what a service of its own costs and how long it takes, against a stub of the providers."""
+    from serve_app.bench import command as bench_command
 
     try:
-        bench_command.run(console, questions=questions, users=users, output=output)
+        bench_command.run(
+            console,
+            workloads=workloads or (),
+            users=users,
+            seconds=seconds,
+            repeats=repeats,
+            output=output,
+            against=against,
+        )
     except AskwellError as error:
         raise _refusal(error) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from pydantic_core import to_json
 
@@ -17,6 +18,7 @@ from loadtests.provider_stub.prefix_cache import PrefixCache
 from loadtests.provider_stub.replies import WIRES, Circumstances, failed, json_sending, reply_to
 from loadtests.provider_stub.report import Report
 from loadtests.provider_stub.routes import Ask, Control, ListModels, TurnedDown, routed
+from loadtests.provider_stub.traces import Traces, mark_of
 from loadtests.provider_stub.wire_openai import models
 from state.errors import InvalidField
 
@@ -32,6 +34,7 @@ class Stub:
     def __init__(self, config: StubConfig | None = None, *, clock_s: Callable[[], float] = time.monotonic) -> None:
         self.config = config or StubConfig()
         self.report = Report()
+        self.traces = Traces()
         self.calls: deque[CallRecord] = deque(maxlen=MAX_CALLS_KEPT)
         self._cache = PrefixCache(clock_s=clock_s)
         self._numbers: Counter[str] = Counter()
@@ -50,6 +53,7 @@ class Stub:
         """As newly started with the present configuration."""
         self.configure(self.config)
         self.report.clear()
+        self.traces.clear()
         self.calls.clear()
         self._cache.clear()
 
@@ -61,9 +65,15 @@ class Stub:
         if body is None:
             return
         sending, call = self._decided(scope, body)
+        began_s, began = time.time(), time.perf_counter()
         stayed = await play(sending, scope, receive, send)
-        if call is not None and not stayed:
+        if call is None:
+            return
+        if not stayed:
             self.report.abandon(call)
+        if call.mark:
+            elapsed_s = time.perf_counter() - began
+            self.traces.add(call.mark, call.operation, sending, began_s=began_s, elapsed_s=elapsed_s, stayed=stayed)
 
     def _decided(self, scope: Scope, body: bytes) -> tuple[Sending, CallRecord | None]:
         match routed(scope["method"], scope["path"], scope["query_string"], scope["headers"]):
@@ -91,7 +101,11 @@ class Stub:
         fault = struck(plan, draws, position=position)
         met = Circumstances(config=config, cache=self._cache, draws=draws, number=number, fault=fault)
         sending, call = reply_to(asked, met)
+        if config.traced:
+            call = replace(call, mark=mark_of(asked))
         self.report.add(call)
+        if sending.pieces:
+            self.report.time(call, sending.pieces[-1][0])
         self.calls.append(call)
         return sending, call
 
@@ -109,6 +123,8 @@ class Stub:
                     return json_sending(Provider.OPENAI, reply, status=400)
             case Control.RESET:
                 self.reset()
+            case Control.TAKE_TRACES:
+                return json_sending(Provider.OPENAI, to_json(self.traces.taken()))
         shown = self.config.to_json() if control in _OF_CONFIG else to_json(self.report.as_json())
         return json_sending(Provider.OPENAI, shown)
 

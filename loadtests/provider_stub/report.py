@@ -27,7 +27,8 @@ class Totals:
     """Running sums; not frozen, as every call is added to one.
 
     Tokens are those billed, whether the reply arrived or not. `abandoned` calls lost their client before the end
-    of the reply. `eligible_calls` had a prompt of at least the minimum, `hits` found some of it cached.
+    of the reply. `eligible_calls` had a prompt of at least the minimum, `hits` found some of it cached. `slowest_ms`
+    is what the reply that took longest was given, from its request to its end.
     """
 
     calls: int = 0
@@ -40,6 +41,7 @@ class Totals:
     reasoning_tokens: int = 0
     eligible_calls: int = 0
     hits: int = 0
+    slowest_ms: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
 
 
@@ -63,6 +65,11 @@ class Report:
         row.hits += usage.cached_tokens > 0
         if call.fault is not None:
             row.faults[call.fault] += 1
+
+    def time(self, call: CallRecord, reply_s: float) -> None:
+        """The reply to a call that was added was given so long."""
+        row = self._row(call)
+        row.slowest_ms = max(row.slowest_ms, reply_s * 1000)
 
     def abandon(self, call: CallRecord) -> None:
         """The client of a call that was added has gone."""
@@ -94,4 +101,6 @@ class Report:
 
 def _sums(rows: list[Totals]) -> dict[str, Any]:
     faults: Counter[str] = sum((row.faults for row in rows), Counter())
-    return {name: sum(getattr(row, name) for row in rows) for name in _SUMS} | {"faults": dict(faults)}
+    slowest_ms = round(max((row.slowest_ms for row in rows), default=0.0), 3)
+    sums = {name: sum(getattr(row, name) for row in rows) for name in _SUMS}
+    return sums | {"slowest_ms": slowest_ms, "faults": dict(faults)}

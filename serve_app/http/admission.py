@@ -23,7 +23,8 @@ SHRINK = 0.8
 SHRINK_PAUSE_S = 0.5
 """What was let in before has to be felt before the limit shrinks again."""
 GROWTH = 0.1
-FEWEST = 8
+FEWEST = 32
+"""So few cannot be what a slow service is slow of."""
 CROWDED = 0.75
 """Share of the limit from which on a tenant gets no more than its own share."""
 
