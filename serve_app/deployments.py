@@ -25,6 +25,7 @@ from ray.serve.handle import DeploymentHandle
 
 from actors.evaluator import Evaluator
 from actors.generator import Generator
+from actors.resilience.limit import Queues
 from actors.retriever import Retriever
 from actors.telling import streamed
 from actors.vectors_edge import EdgeVectorStore
@@ -41,6 +42,7 @@ from serve_app.remote import (
     remote_sessions,
     session_actor_name,
 )
+from serve_app.scaling import WAITING
 from serve_app.settings import Settings, load
 from state.calls import Calls
 from state.plans import PlanBook
@@ -56,7 +58,12 @@ ACTOR_CONCURRENCY = 10_000
 class GeneratorReplica(Generator):
     def __init__(self, settings: Settings) -> None:
         configure_logs()
-        super().__init__(llm=wiring.llm(settings), plain=wiring.offline_llm())
+        self._queues = Queues()
+        super().__init__(llm=wiring.llm(settings, self._queues), plain=wiring.offline_llm())
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """What `serve_app.scaling` has to know beside the requests in hand."""
+        return {WAITING: float(self._queues.waiting)}
 
     async def __del__(self) -> None:
         """Awaited by Serve when the replica is shut down: records under way are written first."""
@@ -71,7 +78,12 @@ class GeneratorReplica(Generator):
 class EvaluatorReplica(Evaluator):
     def __init__(self, settings: Settings) -> None:
         configure_logs()
-        super().__init__(llm=wiring.llm(settings))
+        self._queues = Queues()
+        super().__init__(llm=wiring.llm(settings, self._queues))
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """As `GeneratorReplica.record_autoscaling_stats`."""
+        return {WAITING: float(self._queues.waiting)}
 
     async def __del__(self) -> None:
         """As `GeneratorReplica.__del__`."""

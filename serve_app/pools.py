@@ -22,6 +22,9 @@ DOWNSCALE_DELAY_S = 60.0
 LOOK_BACK_PERIOD_S = 2.0
 METRICS_INTERVAL_S = 1.0
 TARGET_SHARE = 0.5
+POLICY = "serve_app.scaling:by_own_work"
+MAX_QUEUED = 2_000
+"""Far above what admission lets in, so that nobody who was let in is refused here; a bound all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class Pool:
         return {
             "name": self.name,
             "max_ongoing_requests": self.concurrency,
-            "max_queued_requests": -1,
+            "max_queued_requests": MAX_QUEUED,
             "autoscaling_config": {
                 "min_replicas": self.min_replicas,
                 "max_replicas": self.max_replicas,
@@ -47,6 +50,7 @@ class Pool:
                 "downscale_delay_s": DOWNSCALE_DELAY_S,
                 "look_back_period_s": LOOK_BACK_PERIOD_S,
                 "metrics_interval_s": METRICS_INTERVAL_S,
+                "policy": {"policy_function": POLICY},
             },
             "ray_actor_options": {"num_cpus": 0},
             "graceful_shutdown_timeout_s": 10.0,

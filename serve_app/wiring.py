@@ -27,6 +27,7 @@ from actors.prompted import PromptedLLM
 from actors.prompts import WORDINGS, Wording
 from actors.providers.port import Adapter
 from actors.resilience.flights_redis import RedisFlights
+from actors.resilience.limit import Queues
 from actors.resilience.single_flight import Flights
 from actors.resilience.stack import Resilience, stacked
 from actors.resilience.target import Target
@@ -79,18 +80,21 @@ def outage(settings: Settings, store: RecordStore) -> Outage | None:
     return Outage(store, settings.data_dir.resolve() / "journal")
 
 
-def llm(settings: Settings) -> LLM:
-    """The providers whose keys are set, one standing in for the other; without a key the offline rules."""
+def llm(settings: Settings, queues: Queues | None = None) -> LLM:
+    """The providers whose keys are set, one standing in for the other; without a key the offline rules.
+
+    `queues` learns of the queues before them.
+    """
     if not targets(settings):
         return offline_llm()
     store, figures = redis(settings), resilience(settings)
     paid = StoredPaidResults(RedisBackend(store))
-    return PaidOnce(prompted_llm(settings, store, figures), paid=paid, patience_s=figures.store_patience_s)
+    return PaidOnce(prompted_llm(settings, store, figures, queues), paid=paid, patience_s=figures.store_patience_s)
 
 
-def prompted_llm(settings: Settings, store: Redis, figures: Resilience) -> PromptedLLM:
+def prompted_llm(settings: Settings, store: Redis, figures: Resilience, queues: Queues | None = None) -> PromptedLLM:
     """The language models under all policies, recorded in `store`."""
-    return recorded_llm(settings, figures, ledger=RedisLedger(store), flights=RedisFlights(store))
+    return recorded_llm(settings, figures, ledger=RedisLedger(store), flights=RedisFlights(store), queues=queues)
 
 
 def recorded_llm(
@@ -100,6 +104,7 @@ def recorded_llm(
     ledger: Ledger,
     flights: Flights | None,
     wordings: Mapping[str, Wording] = WORDINGS,
+    queues: Queues | None = None,
 ) -> PromptedLLM:
     """As `prompted_llm`, recorded in any ledger; without `flights` no call is shared with another process."""
     prices = prices_from(settings.prices)
@@ -113,6 +118,7 @@ def recorded_llm(
         owner=uuid.uuid4().hex,
         rng=Random(),  # noqa: S311 - spreads retries, guards nothing
         now_ms=now_ms,
+        queues=queues,
     )
     return PromptedLLM(provider, deadline_s=figures.deadline_s, wordings=wordings)
 

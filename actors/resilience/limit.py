@@ -16,6 +16,20 @@ _OF_USE_S = 0.1
 else watches the deadline, and could not tell that the call never went out."""
 
 
+class Queues:
+    """The queues before all providers of a process: how many calls wait there for a slot."""
+
+    def __init__(self) -> None:
+        self._limits: list[Limited] = []
+
+    def add(self, limited: Limited) -> None:
+        self._limits.append(limited)
+
+    @property
+    def waiting(self) -> int:
+        return sum(limited.waiting for limited in self._limits)
+
+
 class Limited:
     """At most `limit` calls at once; the others wait in the order they came, at most `max_waiting` of them.
 
@@ -40,6 +54,11 @@ class Limited:
         self._round_trip_s = 1.0
         self._slow_start = True
         self.limit = float(initial)
+
+    @property
+    def waiting(self) -> int:
+        """Calls that have no slot yet."""
+        return len(self._waiting)
 
     async def call(self, call: Call) -> Reply:
         await self._enter(call)

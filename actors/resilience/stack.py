@@ -33,7 +33,7 @@ from actors.resilience.circuit import Circuit, Tripping
 from actors.resilience.deadline import Deadline
 from actors.resilience.failover import Failover
 from actors.resilience.hedge import Hedged
-from actors.resilience.limit import Limited
+from actors.resilience.limit import Limited, Queues
 from actors.resilience.priming import Primed
 from actors.resilience.recording import Price, Recorded
 from actors.resilience.retry import Retried
@@ -91,9 +91,10 @@ def stacked(
     owner: str,
     rng: Random,
     now_ms: Callable[[], int],
+    queues: Queues | None = None,
 ) -> Provider:
     """One provider of `adapters`, the preferred one first. `owner` is unique among the processes that share
-    `flights`; `now_ms` is Unix time, for records and budgets alone."""
+    `flights`; `now_ms` is Unix time, for records and budgets alone; `queues` learns of each queue."""
 
     def one(target: Target, adapter: Adapter) -> Provider:
         provider: Provider = Recorded(
@@ -113,7 +114,7 @@ def stacked(
             patience_s=resilience.store_patience_s,
         )
         provider = AttemptTimeout(provider, target=target, seconds=resilience.attempt_s)
-        provider = Limited(
+        limited = Limited(
             provider,
             target=target,
             initial=resilience.limit_initial,
@@ -121,7 +122,9 @@ def stacked(
             maximum=resilience.limit_maximum,
             max_waiting=resilience.max_waiting,
         )
-        provider = Circuit(provider, target=target, tripping=_tripping(resilience))
+        if queues is not None:
+            queues.add(limited)
+        provider = Circuit(limited, target=target, tripping=_tripping(resilience))
         if resilience.hedge_share:
             provider = Hedged(
                 provider,

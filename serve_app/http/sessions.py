@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from serve_app.http.bodies import ExperienceBody, InputsBody, SessionBody, document
 from serve_app.http.idempotency import caller
 from serve_app.http.problems import documented
+from serve_app.http.service import Service
 from serve_app.http.tenants import Askwell, Key, Tenant
 from serve_app.http.views import QuestionView, ReceiptView, SessionView
 from state.calls import derived_id
@@ -70,37 +72,36 @@ async def delete_session(session_id: SessionId, askwell: Askwell, tenant: Tenant
     return ReceiptView.of(await askwell.sessions.erase(tenant, session_id))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionCall:
     """A candidate's reply on its way to the owner of the session."""
 
-    def __init__(
-        self,
-        request: Request,
-        session_id: SessionId,
-        question_id: QuestionId,
-        *,
-        askwell: Askwell,
-        tenant: Tenant,
-        key: Key = None,
-    ) -> None:
-        self._request = request
-        self._session_id = session_id
-        self._question_id = question_id
-        self._askwell = askwell
-        self._tenant = tenant
-        self._key = key
+    request: Request
+    session_id: str
+    question_id: str
+    askwell: Service
+    tenant: str
+    key: str | None
 
     async def reply(self, body: BaseModel, event: QuestionEvent) -> QuestionView:
         reply = Reply(
-            session_id=self._session_id,
-            question_id=self._question_id,
-            caller=caller(self._request, self._tenant, self._key, body),
+            session_id=self.session_id,
+            question_id=self.question_id,
+            caller=caller(self.request, self.tenant, self.key, body),
             event=event,
         )
-        return QuestionView.of(await self._askwell.sessions.reply(reply))
+        return QuestionView.of(await self.askwell.sessions.reply(reply))
 
 
-Call = Annotated[QuestionCall, Depends()]
+async def question_call(  # noqa: PLR0917 - FastAPI reads the dependency's parameters
+    request: Request, session_id: SessionId, question_id: QuestionId, askwell: Askwell, tenant: Tenant, key: Key = None
+) -> QuestionCall:
+    return QuestionCall(
+        request=request, session_id=session_id, question_id=question_id, askwell=askwell, tenant=tenant, key=key
+    )
+
+
+Call = Annotated[QuestionCall, Depends(question_call)]
 
 
 @router.post("/{session_id}/questions/{question_id}/experience", operation_id="replyExperience", responses=_REPLY)

@@ -21,8 +21,8 @@ MAX_KEY_CHARS = 200
 bearer = HTTPBearer(auto_error=False, description="An API key from ASKWELL_API_KEYS; not needed on loopback.")
 
 
-def service(request: Request) -> Service:
-    """The service this application was created with."""
+async def service(request: Request) -> Service:
+    """The service this application was created with. Asynchronous as all dependencies are: others cost a thread."""
     found: Service = request.app.state.service
     return found
 
@@ -43,7 +43,7 @@ class Tenants:
         return matches[0] if matches and scheme.lower() == "bearer" else None
 
 
-def tenant(request: Request) -> str:
+async def tenant(request: Request) -> str:
     """As the guard has found it out."""
     found: str = request.state.tenant
     return found
@@ -53,7 +53,7 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
-def idempotency_key(
+async def idempotency_key(
     key: Annotated[
         str | None,
         Header(

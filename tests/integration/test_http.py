@@ -348,6 +348,30 @@ async def test_a_full_replica_answers_503_with_retry_after_at_once(serving: Call
     assert (await first).status_code == 200
 
 
+async def test_a_tenant_s_flood_is_told_429_while_another_still_gets_in(serving: Callable[..., Any]) -> None:
+    api = await serving(api_keys=KEYS, max_in_flight=8)
+    loud, quiet = ({"Authorization": f"Bearer {tenant}-key-0123456789"} for tenant in ("acme", "rival"))
+    api.shard.generator.gate = asyncio.Event()
+
+    def opening(headers: dict[str, str]) -> asyncio.Task[httpx.Response]:
+        return asyncio.create_task(api.client.post("/api/sessions", json=OPENING, headers=headers))
+
+    first = opening(quiet)
+    await api.shard.generator.entered.wait()
+    flood = [opening(loud) for _ in range(20)]
+    _, held = await asyncio.wait(flood, timeout=2)
+    assert len(held) == 5
+    for refused in set(flood) - held:
+        is_problem(refused.result(), 429, "TenantOverloaded")
+        assert int(refused.result().headers["retry-after"]) >= 1
+    second = opening(quiet)
+    await asyncio.sleep(0.2)
+    assert not second.done()
+    api.shard.generator.gate.set()
+    for reply in await asyncio.gather(first, second, *held):
+        assert reply.status_code == 201
+
+
 async def events(reply: httpx.Response) -> AsyncIterator[tuple[int, str, dict[str, Any]]]:
     """Each event's id (0 without one), name and data."""
     current: dict[str, str] = {}
