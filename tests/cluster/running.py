@@ -22,8 +22,8 @@ STOP_TIMEOUT_S = 60.0
 
 
 def clean_environment(**changes: str) -> dict[str, str]:
-    """This process's environment without what would switch other servers on."""
-    ours = ("ASKWELL_", "REDIS_URL", "QDRANT_", "OPENAI_", "GEMINI_", "RAY_")
+    """This process's environment without what would switch other servers on, or compile all of Ray for each service."""
+    ours = ("ASKWELL_", "REDIS_URL", "QDRANT_", "OPENAI_", "GEMINI_", "RAY_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, **changes}
 
