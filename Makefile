@@ -1,15 +1,25 @@
 # Two commands set a fresh machine up: `make run` starts the service, `make test` checks everything.
+# `make alternative` measures Askwell beside FastAPI, LangGraph and Redis.
+# `make load SCENARIO=peak SCALE=0.1` runs a load scenario on a service of its own: baseline, peak, stress or batch.
 PYTHON ?= python3
+SCENARIO ?= baseline
+SCALE ?= 1
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test install lint lock clean
+.PHONY: run test install lint load alternative lock clean
 
 run: install
 	$(BIN)/askwell up
 
 test: install lint
 	$(BIN)/python -m pytest
+
+load: install
+	$(BIN)/python -m loadtests.load $(SCENARIO) --scale $(SCALE)
+
+alternative: install .venv-alternative/.installed
+	$(BIN)/python -m loadtests.alternative
 
 install: .venv/.installed
 
@@ -27,9 +37,14 @@ lint: install
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
+.venv-alternative/.installed: loadtests/alternative/requirements.txt | install
+	$(PYTHON) -m venv .venv-alternative
+	$(BIN)/uv pip sync --python .venv-alternative/bin/python loadtests/alternative/requirements.txt
+	touch $@
+
 lock:
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --group dev --python-version 3.11 \
 		--output-file requirements.lock pyproject.toml
 
 clean:
-	rm -rf .venv .askwell
+	rm -rf .venv .venv-alternative .askwell

@@ -88,6 +88,7 @@ class CachedEmbedder:
         self._clock = clock
         self._held: OrderedDict[bytes, tuple[float, Vectors]] = OrderedDict()
         self._coming: dict[bytes, asyncio.Future[Vectors]] = {}
+        self._fetching: set[asyncio.Task[dict[bytes, Vectors]]] = set()
         self._calls: Batching[_Payer, str, Vectors] = Batching(self._compute, most=MOST_TEXTS)
         self.name = inner.name
         self.dimension = inner.dimension
@@ -126,7 +127,15 @@ class CachedEmbedder:
         futures = {digest: asyncio.get_running_loop().create_future() for digest in missing}
         self._coming |= futures
         fetching = asyncio.create_task(self._fetch(missing, futures, origin, private=private))
+        self._fetching.add(fetching)
+        fetching.add_done_callback(self._fetched_by_then)
         return await asyncio.shield(fetching)
+
+    def _fetched_by_then(self, fetching: asyncio.Task[dict[bytes, Vectors]]) -> None:
+        """Kept until it ends; its failure is seen here too, for whoever began it may be gone."""
+        self._fetching.discard(fetching)
+        if not fetching.cancelled():
+            fetching.exception()
 
     async def _fetch(
         self,

@@ -90,7 +90,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRecord:
-    """One call, without its text. `status` is 0 where no status line was sent; `number` counts within the operation."""
+    """One call, without its text. `status` is 0 where no status line was sent; `number` counts within the operation.
+
+    `mark` is the one that `traces` found in the prompt.
+    """
 
     provider: str
     operation: str
@@ -101,6 +104,7 @@ class CallRecord:
     invented: bool = False
     eligible: bool = False
     usage: Usage = Usage()
+    mark: str = ""
 
 
 class End(StrEnum):

@@ -32,7 +32,8 @@ class StubConfig:
     Scores are drawn evenly between `score_low` and `score_high`, a criterion at a time. Of the answers,
     `inventing_share` state a figure and an employer that no input holds. `openai_write_charging` begins the names
     of models whose cache writes are billed. `gemini_minimum_tokens` is by the beginning of a model's name; a model
-    that none fits has the highest of them. `gemini_hit_share` of the hits that could be had are given.
+    that none fits has the highest of them. `gemini_hit_share` of the hits that could be had are given. Where it is
+    `traced`, the times of calls with a mark in them are kept for `POST /stub/traces`.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -55,6 +56,7 @@ class StubConfig:
     )
     gemini_idle_s: IdleS = 300.0
     gemini_hit_share: Share = 1.0
+    traced: bool = False
 
     def __post_init__(self) -> None:
         if self.score_low > self.score_high:

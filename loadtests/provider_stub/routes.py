@@ -24,6 +24,7 @@ class Control(StrEnum):
     CONFIGURE = "PUT /stub/config"
     REPORT = "GET /stub/report"
     RESET = "POST /stub/reset"
+    TAKE_TRACES = "POST /stub/traces"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

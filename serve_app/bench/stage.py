@@ -27,7 +27,7 @@ START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 60.0
 STUB_TIMEOUT_S = 20.0
 LOG_TAIL_CHARACTERS = 1_000
-NOT_OURS = ("ASKWELL_", "REDIS_URL", "QDRANT_", "OPENAI_", "GEMINI_", "RAY_")
+NOT_OURS = ("ASKWELL_", "REDIS_URL", "QDRANT_", "OPENAI_", "GEMINI_", "RAY_", "PYTHONDONTWRITEBYTECODE")
 """Beginnings of the variables that would point the service at other servers, or change it."""
 
 
@@ -98,8 +98,12 @@ def staged(stub: Mapping[str, Any] | str, **changes: str) -> Iterator[Stage]:
 
 
 def environment_of(**changes: str) -> dict[str, str]:
-    """This process's environment without what would point the service elsewhere, and with `changes`."""
-    return {**{name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}, **changes}
+    """This process's environment without what would point the service elsewhere, and with `changes`.
+
+    Without the wish for no byte code too: a service with a data directory of its own would compile all of Ray anew.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}
+    return {**kept, **changes}
 
 
 @contextmanager
