@@ -7,13 +7,21 @@ SCALE ?= 1
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test install lint load alternative lock clean
+.PHONY: run test test-cluster test-units install lint load alternative lock clean
 
 run: install
 	$(BIN)/askwell up
 
+# The tests of processes on Ray wait more than they compute, so those of single functions run beside them.
 test: install lint
-	$(BIN)/python -m pytest
+	+$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-cluster test-units
+	$(BIN)/python -m pytest tests/integration tests/faults --numprocesses 2
+
+test-cluster:
+	$(BIN)/python -m pytest tests/cluster
+
+test-units:
+	nice -n 19 $(BIN)/python -m pytest tests/unit
 
 load: install
 	$(BIN)/python -m loadtests.load $(SCENARIO) --scale $(SCALE)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
-from tests.cluster.running import Running
+from tests.cluster.running import Running, left, wait_for
 
 
 @pytest.fixture(scope="package")
@@ -19,6 +20,17 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     yield running
     assert running.stop() == 0, running.printed()
     running.client.close()
+
+
+@pytest.fixture(scope="package")
+def stragglers() -> Iterator[list[psutil.Process]]:
+    """Takes processes that a killed service left over; they have to be gone by the end of these tests.
+
+    Two of Ray's agents notice within about a minute that they are alone, which nobody waits for here.
+    """
+    processes: list[psutil.Process] = []
+    yield processes
+    wait_for(lambda: not left(processes), 150, lambda: left(processes))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

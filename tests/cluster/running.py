@@ -134,6 +134,11 @@ def wait_for(condition: Callable[[], bool], timeout_s: float, explain: Callable[
         time.sleep(0.05)
 
 
+def left(started: list[psutil.Process]) -> list[str]:
+    """Those of the processes that still run."""
+    return [process.name() for process in started if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
 def _title(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()

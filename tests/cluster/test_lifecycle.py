@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cluster.running import Running, wait_for
+from tests.cluster.running import Running, left, wait_for
 
 
 @pytest.fixture
@@ -30,23 +30,25 @@ def prompted(service: Running) -> str:
 
 
 @pytest.mark.timeout(500)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_an_interview_goes_on_where_it_was_after_everything_was_stopped(own: Running, number: int) -> None:
+def test_an_interview_goes_on_where_it_was_after_everything_was_stopped_and_after_it_was_killed(
+    own: Running, stragglers: list[psutil.Process]
+) -> None:
     own.start()
     path = prompted(own)
     before = own.client.get(path).json()
     started = own.children()
-    code = own.stop(number)
-    if number is signal.SIGTERM:
-        assert (code, left(started)) == (0, []), own.printed()
+    assert (own.stop(signal.SIGTERM), left(started)) == (0, []), own.printed()
+    own.start()
+    assert own.client.get(path).json() == before
+    killed = own.children()
+    own.stop(signal.SIGKILL)
+    stragglers += killed
     own.start()
     assert own.client.get(path).json() == before
     inputs = {"inputs": {"achievement": "I moved five services to Kubernetes."}}
     assert own.client.post(f"{path}/questions/q1/inputs", json=inputs).status_code == 200
-    started += own.children()
-    assert own.stop() == 0
-    # After a kill -9 two of Ray's agents notice within about a minute that they are alone.
-    wait_for(lambda: not left(started), 150, lambda: left(started))
+    started = own.children()
+    assert (own.stop(), left(started)) == (0, []), own.printed()
 
 
 @pytest.mark.parametrize("printed", ["Starting Ray", "Deploying"])
@@ -58,8 +60,3 @@ def test_a_signal_while_it_starts_takes_down_what_there_is_already(own: Running,
     assert "Stopped before it was ready" in own.printed()
     assert not left(started)
     assert not [one for one in psutil.process_iter(["cmdline"]) if str(own.data_dir) in str(one.info["cmdline"])]
-
-
-def left(started: list[psutil.Process]) -> list[str]:
-    """Those of the processes that still run."""
-    return [process.name() for process in started if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
