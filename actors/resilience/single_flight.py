@@ -189,8 +189,9 @@ class SingleFlight:
         return reply
 
     async def _renew(self, flights: Flights, digest: str, owner: str) -> None:
-        held = True
-        while held:
+        """Until the claim is lost, or this is cancelled; a client may swallow that, which is no reason to go on."""
+        held, renewing = True, asyncio.current_task()
+        while held and renewing is not None and not renewing.cancelling():
             await asyncio.sleep(self._lease_s / 3)
             try:
                 held = await self._soon(flights.renew(digest, owner, self._lease_s))

@@ -258,6 +258,24 @@ async def test_a_claim_of_a_caller_who_leaves_before_it_is_answered_is_given_up_
 
 
 @on_virtual_time
+async def test_a_client_that_swallows_the_end_of_a_renewal_holds_no_reply_up() -> None:
+    class Swallowing(FakeFlights):
+        async def renew(self, digest: str, owner: str, lease_s: float) -> bool:
+            try:
+                await asyncio.sleep(0.2)
+            except asyncio.CancelledError:
+                swallowed.append(now())
+            return True
+
+    swallowed: list[float] = []
+    began = now()
+    policy = sharing(FakeProvider(Says(after_s=1.75)), flights=Swallowing())  # ends in the middle of a renewal
+    await policy.call(a_call())
+    assert swallowed
+    assert now() - began <= 1.8
+
+
+@on_virtual_time
 async def test_flights_that_go_away_meanwhile_lose_no_reply() -> None:
     flights, inner = FakeFlights(), FakeProvider(Says(text="yes", after_s=10))
     policy = sharing(inner, flights=flights)
