@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from serve_app import proxy
 from serve_app.ports import free_port
 from serve_app.settings import Settings
+from tests.cluster.running import wait_for
 
 
 @pytest.fixture
@@ -60,17 +63,60 @@ def test_one_that_was_left_over_is_ended_and_nobody_else_s(settings: Settings, s
     assert stranger.is_running()
 
 
-def test_the_wrapper_takes_statistics_and_metrics_to_loopback_and_leaves_all_else(tmp_path: Path) -> None:
+TEMPLATE = """
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+    errorfile 502 {other}
+    errorfile 503 {other}
+frontend prometheus
+    bind :{metrics}
+    http-request return status 200
+frontend http_frontend
+    bind 127.0.0.1:{port}
+    use_backend nobody if {{ path_beg /dead }}
+    default_backend default_backend
+backend nobody
+    server none 127.0.0.1:1
+backend default_backend
+    http-request return status 404 content-type text/plain lf-string "Path \'%[path]\' not found. Ping http://.../-/routes"
+listen stats
+  bind *:{statistics}
+  stats enable
+"""
+"""What Serve's own looks like where the wrapper changes it."""
+
+
+@pytest.fixture
+def wrapped(tmp_path: Path, settings: Settings) -> Iterator[tuple[psutil.Process, dict[str, int]]]:
+    """HAProxy by way of the wrapper, and its ports."""
+    ports = {name: free_port() for name in ("port", "metrics", "statistics")}
+    other = tmp_path / "500.http"
+    other.write_bytes(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
     configuration = tmp_path / "haproxy.cfg"
-    configuration.write_text(
-        "global\n    stats socket /tmp/x mode 666\nfrontend prometheus\n    bind :9101\n"
-        "frontend http_frontend\n    bind 127.0.0.1:8000\nlisten stats\n  bind *:8404\n"
-    )
-    command = [str(proxy.WRAPPER), "-f", str(configuration)]
-    done = subprocess.run(command, env={"ASKWELL_HAPROXY_BINARY": "/bin/echo"}, capture_output=True, check=True)
-    assert done.stdout.decode().split() == ["-f", str(configuration)]
-    assert [line.strip() for line in configuration.read_text().splitlines() if "bind" in line] == [
-        "bind 127.0.0.1:9101",
-        "bind 127.0.0.1:8000",
-        "bind 127.0.0.1:8404",
-    ]
+    configuration.write_text(TEMPLATE.format(other=other, **ports))
+    environment = {"ASKWELL_HAPROXY_BINARY": proxy.chosen(settings).binary, "PATH": os.environ["PATH"]}
+    with subprocess.Popen([str(proxy.WRAPPER), "-db", "-f", str(configuration)], env=environment) as process:
+        running = psutil.Process(process.pid)
+        wait_for(lambda: len(running.net_connections("tcp")) >= 3, 10)
+        yield running, ports
+        process.terminate()
+
+
+def test_haproxy_listens_on_loopback_alone(wrapped: tuple[psutil.Process, dict[str, int]]) -> None:
+    process, ports = wrapped
+    listening = {(one.laddr.ip, one.laddr.port) for one in process.net_connections("tcp") if one.status == "LISTEN"}
+    assert listening == {("127.0.0.1", port) for port in ports.values()}
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/api/sessions/1", "Starting"), ("/dead", "Unavailable")])
+def test_what_haproxy_refuses_by_itself_is_a_problem_to_come_back_from(
+    wrapped: tuple[psutil.Process, dict[str, int]], path: str, kind: str
+) -> None:
+    _, ports = wrapped
+    reply = httpx.get(f"http://127.0.0.1:{ports['port']}{path}", timeout=30)
+    assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.json()["type"] == f"urn:askwell:problem:{kind}"
