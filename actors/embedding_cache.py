@@ -87,6 +87,7 @@ class CachedEmbedder:
         self._keep_s = keep_s
         self._clock = clock
         self._held: OrderedDict[bytes, tuple[float, Vectors]] = OrderedDict()
+        self._looking: asyncio.TimerHandle | None = None
         self._coming: dict[bytes, asyncio.Future[Vectors]] = {}
         self._fetching: set[asyncio.Task[dict[bytes, Vectors]]] = set()
         self._calls: Batching[_Payer, str, Vectors] = Batching(self._compute, most=MOST_TEXTS)
@@ -94,6 +95,11 @@ class CachedEmbedder:
         self.dimension = inner.dimension
         self.floor = inner.floor
         self.figures = CacheFigures()
+
+    @property
+    def held(self) -> int:
+        """Texts whose vectors are in this process."""
+        return len(self._held)
 
     async def embed(self, texts: Sequence[str], origin: Origin = NOBODY, *, private: bool = False) -> Vectors:
         """A row for each text, in their order. Raises as the inner embedder does."""
@@ -120,6 +126,8 @@ class CachedEmbedder:
         return np.stack([rows[digest] for digest in digests])
 
     async def aclose(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
         await self._inner.aclose()
 
     async def _fetched(self, missing: dict[bytes, str], origin: Origin, *, private: bool) -> dict[bytes, Vectors]:
@@ -198,17 +206,29 @@ class CachedEmbedder:
             log.warning("shared_vectors_not_kept")
 
     def _here(self, digest: bytes) -> Vectors | None:
-        """What is held, unless it has not been used for too long; what has gone stale goes from the old end."""
+        """What is held, unless it has not been used for too long."""
+        self._drop_stale()
         now = self._clock()
-        while self._held and next(iter(self._held.values()))[0] < now - self._keep_s:
-            self._held.popitem(last=False)
         held = self._held.pop(digest, None)
         if held is None:
             return None
         self._held[digest] = (now, held[1])
         return held[1]
 
+    def _drop_stale(self) -> None:
+        """The least used stand at the old end."""
+        stale = self._clock() - self._keep_s
+        while self._held and next(iter(self._held.values()))[0] < stale:
+            self._held.popitem(last=False)
+
+    def _look_again(self) -> None:
+        """What nobody asks for any more goes too, at most twice `keep_s` after its last use."""
+        self._drop_stale()
+        self._looking = asyncio.get_running_loop().call_later(self._keep_s, self._look_again) if self._held else None
+
     def _hold(self, digest: bytes, row: Vectors) -> None:
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(self._keep_s, self._look_again)
         self._held[digest] = (self._clock(), row)
         self._held.move_to_end(digest)
         if len(self._held) > self._most:

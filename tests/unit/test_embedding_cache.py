@@ -135,6 +135,15 @@ async def test_what_nobody_used_for_the_time_set_is_let_go(inner: Counting) -> N
     assert len(inner.calls) == 2
 
 
+async def test_what_nobody_asks_for_any_more_goes_by_itself(inner: Counting) -> None:
+    cached = CachedEmbedder(inner, keep_s=0.05)
+    await cached.embed(["a line of the CV"], MINE, private=True)
+    assert cached.held == 1
+    async with asyncio.timeout(5):
+        while cached.held:
+            await asyncio.sleep(0.01)
+
+
 async def test_processes_share_what_is_not_private(inner: Counting) -> None:
     shared = Shared()
     await CachedEmbedder(inner, shared=shared).embed(["a gap"], MINE)
