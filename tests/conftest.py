@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from serve_app.valkey import Valkey
@@ -21,6 +22,9 @@ from state.steps import StepWork
 from state.store import RecordStore
 from state.sweep import Sweep
 from tests.fakes import FakeEvaluator, FakeGenerator, FakeRetriever
+
+settings.register_profile("beside others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("beside others")  # these tests share the machine; pytest's own timeout still ends one that hangs
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
