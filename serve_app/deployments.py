@@ -53,6 +53,8 @@ from state.sweep import Sweep
 
 ACTOR_CONCURRENCY = 10_000
 """Far above what a shard has in hand: event streams wait inside the actor."""
+SPREAD_BYTES = 1024 * 1024
+"""Of Ray's own account of memory, which limits nothing."""
 
 
 class GeneratorReplica(Generator):
@@ -231,7 +233,8 @@ def _vector_store(settings: Settings) -> list[DeploymentActorConfig]:
 def _deployment_actor(name: str, kind: type[Any], *arguments: Any, spread: bool = False) -> DeploymentActorConfig:
     """The arguments are bound into the class: Serve's own would be shown in the dashboard as JSON.
 
-    With `spread` over the nodes, so that none takes all of them along when it is lost.
+    With `spread` over the nodes, so that none takes all of them along when it is lost. Ray spreads in turn only
+    what one node asks it for, and has a random node ask for an actor that wants nothing: so these want a little.
     """
 
     class Bound(kind):  # type: ignore[misc]
@@ -245,6 +248,6 @@ def _deployment_actor(name: str, kind: type[Any], *arguments: Any, spread: bool 
         actor_options={
             "num_cpus": 0,
             "max_concurrency": ACTOR_CONCURRENCY,
-            "scheduling_strategy": "SPREAD" if spread else "DEFAULT",
+            **({"scheduling_strategy": "SPREAD", "memory": SPREAD_BYTES} if spread else {}),
         },
     )
