@@ -242,6 +242,7 @@ def _deployment_actor(name: str, kind: type[Any], *arguments: Any, spread: bool 
             super().__init__(*arguments)
 
     Bound.__name__ = kind.__name__
+    Bound.__qualname__ = kind.__qualname__  # Ray titles a busy process by it
     return DeploymentActorConfig(
         name=name,
         actor_class=ray.remote(Bound),

@@ -79,7 +79,7 @@ def prepare(proxy: Proxy, settings: Settings) -> Mapping[str, str]:
 
 def end_leftover(settings: Settings) -> None:
     """End the HAProxy that outlived its service: it would keep the port and answer 500 to everybody."""
-    left = list(_running(_folder(settings) / "haproxy.cfg"))
+    left = list(_running(_folder(settings)))
     for process in left:
         process.kill()
     psutil.wait_procs(left, timeout=ENDING_TIMEOUT_S)
@@ -104,9 +104,9 @@ def _folder(settings: Settings) -> Path:
     return Path(tempfile.gettempdir()) / f"askwell-haproxy-{os.getuid()}-{settings.port}"
 
 
-def _running(configuration: Path) -> Iterator[psutil.Process]:
-    """This user's processes that were started with that configuration file."""
+def _running(folder: Path) -> Iterator[psutil.Process]:
+    """This user's processes that were started with a file of that folder; Serve makes one in it for each node."""
     for process in psutil.process_iter(["cmdline", "uids"]):
         ours = process.info["uids"] is not None and process.info["uids"].real == os.getuid()
-        if ours and str(configuration) in (process.info["cmdline"] or ()):
+        if ours and any(part.startswith(f"{folder}/") for part in process.info["cmdline"] or ()):
             yield process
