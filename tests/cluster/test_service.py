@@ -63,8 +63,8 @@ def fitting(question: dict[str, Any], inputs: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def test_it_was_ready_within_a_minute(service: Running) -> None:
-    assert service.startup_s < 60, service.startup_s
+def test_it_was_ready_within_a_minute_and_a_half_beside_other_tests(service: Running) -> None:
+    assert service.startup_s < 90, service.startup_s
 
 
 @pytest.mark.parametrize("name", ["backend-engineer", "ward-nurse", "logistics-coordinator"])
