@@ -17,9 +17,8 @@ from rich.table import Table
 
 from loadtests.alternative import stage
 from loadtests.alternative.measuring import Figures, measured
-from loadtests.alternative.stage import Measured
 from serve_app.bench.plan import Plan
-from serve_app.bench.questions import SETTINGS, STUB
+from serve_app.bench.questions import SETTINGS, STUB, Measured, setting_of
 from serve_app.bench.report import Figure, figures
 from serve_app.bench.stage import staged
 from serve_app.bench.tables import number
@@ -68,7 +67,7 @@ def figures_of(rounds: Rounds) -> tuple[Figure, ...]:
     """For the report: the service is the workload, and a third one holds the ratios of medians."""
     found: list[Figure] = []
     for users, services in rounds.items():
-        setting = _setting(users)
+        setting = setting_of(users)
         for name, turns in services.items():
             found += figures(name, setting, turns)
         found += figures(f"{ASKWELL} / {ALTERNATIVE}", setting, [_ratios(services)])
@@ -78,7 +77,7 @@ def figures_of(rounds: Rounds) -> tuple[Figure, ...]:
 def compared(rounds: Rounds) -> Iterator[Table]:
     """A table for each number of users: medians, the lowest and the highest of the turns, and the ratio of medians."""
     for users, services in rounds.items():
-        table = Table(title=_setting(users), title_justify="left")
+        table = Table(title=setting_of(users), title_justify="left")
         table.add_column("figure")
         for name in (*services, "ratio"):
             table.add_column(name, justify="right")
@@ -87,10 +86,6 @@ def compared(rounds: Rounds) -> Iterator[Table]:
             cells = (_cell([turn[figure] for turn in turns]) for turns in services.values())
             table.add_row(figure, *cells, f"x{ratios[figure]:.2f}" if figure in ratios else "")
         yield table
-
-
-def _setting(users: int) -> str:
-    return f"{users} user{'s' * (users > 1)}"
 
 
 def _ratios(services: Mapping[str, list[Figures]]) -> Figures:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import os
-import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
-import aiohttp
 import psutil
 import uvloop
 
-from loadtests.alternative.stage import Measured
-from serve_app.bench.candidates import GAPS, Session, client_of, closed_loop, opened
+from serve_app.bench.candidates import client_of, closed_loop, opened
 from serve_app.bench.plan import Plan
-from serve_app.bench.processes import used_s
-from serve_app.bench.questions import IDLE_S, SPARE, WARM_UP_S, Window
+from serve_app.bench.questions import WARM_UP_S, Measured, Window, idle, prepare, window
 
 Figures = dict[str, float]
 
@@ -36,67 +31,25 @@ async def _measured(stage: Measured, plan: Plan, name: str) -> Mapping[int, Figu
     async with client_of(stage.url, connections=max(plan.users)) as client:
         sessions = deque(await opened(client, 2))
         await closed_loop(client, sessions, users=2, seconds=WARM_UP_S)
-        idle_cores = _idle(stage)
+        idle_cores = idle(stage)
         for users in plan.users:
-            await _prepare(client, sessions, users=users, seconds=plan.seconds)
-            found[users] = await _window(stage, client, sessions, idle_cores, users=users, seconds=plan.seconds)
+            await prepare(client, sessions, users=users, seconds=plan.seconds)
+            measuring = window(stage, client, sessions, idle_cores, users=users, seconds=plan.seconds)
+            found[users] = await _beside_others(measuring)
             plan.tell(f"{name}, {users} users: {found[users]['questions/s']:.1f} questions/s")
     return found
 
 
-def _idle(stage: Measured) -> float:
-    before = stage.cpu_s()
-    time.sleep(IDLE_S)
-    return sum(used_s(before, stage.cpu_s()).values()) / IDLE_S
-
-
-async def _prepare(client: aiohttp.ClientSession, sessions: deque[Session], *, users: int, seconds: float) -> None:
-    """Warm up with so many users, then open the sessions that `seconds` at the rate seen would use up."""
-    sessions.extend(await opened(client, max(0, users - len(sessions))))
-    warmed = await closed_loop(client, sessions, users=users, seconds=WARM_UP_S)
-    needed = math.ceil(SPARE * seconds * warmed.questions / warmed.elapsed_s) - sum(map(len, sessions))
-    sessions.extend(await opened(client, max(0, math.ceil(needed / len(GAPS)), users - len(sessions))))
-
-
-async def _window(
-    stage: Measured,
-    client: aiohttp.ClientSession,
-    sessions: deque[Session],
-    idle_cores: float,
-    *,
-    users: int,
-    seconds: float,
-) -> Figures:
-    calls = _calls(stage)
-    stub_s, before, own_s, busy_s = stage.stub_cpu_s(), stage.cpu_s(), _own_cpu_s(), _busy_s()
-    seen = await closed_loop(client, sessions, users=users, seconds=seconds)
-    busy_s, own_s = _busy_s() - busy_s, _own_cpu_s() - own_s
-    used = used_s(before, stage.cpu_s())
-    stub_s = stage.stub_cpu_s() - stub_s
-    window = Window(
-        seen=seen,
-        cpu_s=used,
-        stub_cpu_s=stub_s,
-        load_cpu_s=own_s,
-        calls=_calls(stage) - calls,
-        idle_cores=idle_cores,
-    )
-    others_s = max(0.0, busy_s - own_s - stub_s - sum(used.values()))
+async def _beside_others(measuring: Awaitable[Window]) -> Figures:
+    """A window's figures, and what the rest of the machine did meanwhile."""
+    busy_s = _busy_s()
+    found = await measuring
+    others_s = _busy_s() - busy_s - found.load_cpu_s - found.stub_cpu_s - sum(found.cpu_s.values())
     return {
-        **window.figures(),
-        "cores of other processes": others_s / seen.elapsed_s,
+        **found.figures(),
+        "cores of other processes": max(0.0, others_s) / found.seen.elapsed_s,
         "load average": os.getloadavg()[0],
     }
-
-
-def _calls(stage: Measured) -> int:
-    report: dict[str, Any] = stage.report()
-    return int(report["totals"]["calls"])
-
-
-def _own_cpu_s() -> float:
-    times = os.times()
-    return times.user + times.system
 
 
 def _busy_s() -> float:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 import psutil
@@ -30,26 +30,9 @@ STOP_TIMEOUT_S = 10.0
 LOG_TAIL_CHARACTERS = 1_000
 
 
-class Measured(Protocol):
-    """A service that is ready, Askwell (`serve_app.bench.stage.Stage`) or the alternative."""
-
-    @property
-    def url(self) -> str: ...
-
-    def cpu_s(self) -> dict[str, float]:
-        """Seconds of CPU time by part of the service, its Valkey included, since it began."""
-        ...
-
-    def stub_cpu_s(self) -> float: ...
-
-    def report(self) -> dict[str, Any]:
-        """What the stub was asked, as `loadtests.provider_stub.report` puts it."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
-    """Implements `Measured`."""
+    """Implements `serve_app.bench.questions.Measured`."""
 
     url: str
     stub_url: str

@@ -12,7 +12,7 @@ import os
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import uvloop
@@ -40,6 +40,23 @@ WARM_UP_S = 2.0
 IDLE_S = 3.0
 SPARE = 1.3
 """Questions that are there beforehand, by those that the warm-up's rate would need."""
+
+
+class Measured(Protocol):
+    """A service that is ready: a `Stage`, or another one that has the same routes."""
+
+    @property
+    def url(self) -> str: ...
+
+    def cpu_s(self) -> dict[str, float]:
+        """Seconds of CPU time by part of the service, its Valkey included, since it began."""
+        ...
+
+    def stub_cpu_s(self) -> float: ...
+
+    def report(self) -> dict[str, Any]:
+        """What the stub was asked, as `loadtests.provider_stub.report` puts it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,30 +112,34 @@ def measure(plan: Plan) -> tuple[Figure, ...]:
 
 
 async def _measured(stage: Stage, plan: Plan) -> tuple[Figure, ...]:
-    found: list[Figure] = []
+    measured: list[Figure] = []
     async with client_of(stage.url, connections=max(plan.users)) as client:
         sessions = deque(await opened(client, 2))
         await closed_loop(client, sessions, users=2, seconds=WARM_UP_S)
         idle_cores = idle(stage)
         for users in plan.users:
-            setting = f"{users} user{'s' * (users > 1)}"
+            setting = setting_of(users)
             rounds = []
             for repeat in range(plan.repeats):
                 plan.tell(f"questions: {setting}, {repeat + 1} of {plan.repeats}")
-                await _prepare(client, sessions, users=users, seconds=plan.seconds)
-                rounds.append(await _window(stage, client, sessions, idle_cores, users=users, seconds=plan.seconds))
-            found += figures("questions", setting, [window.figures() for window in rounds])
-    return tuple(found)
+                await prepare(client, sessions, users=users, seconds=plan.seconds)
+                rounds.append(await window(stage, client, sessions, idle_cores, users=users, seconds=plan.seconds))
+            measured += figures("questions", setting, [found.figures() for found in rounds])
+    return tuple(measured)
 
 
-def idle(stage: Stage) -> float:
+def setting_of(users: int) -> str:
+    return f"{users} user{'s' * (users > 1)}"
+
+
+def idle(stage: Measured) -> float:
     """Cores that the service takes while nobody asks it anything."""
     before = stage.cpu_s()
     time.sleep(IDLE_S)
     return sum(used_s(before, stage.cpu_s()).values()) / IDLE_S
 
 
-async def _prepare(client: aiohttp.ClientSession, sessions: deque[Session], *, users: int, seconds: float) -> None:
+async def prepare(client: aiohttp.ClientSession, sessions: deque[Session], *, users: int, seconds: float) -> None:
     """Warm up with so many users, then open the sessions that `seconds` at the rate seen would use up."""
     sessions.extend(await opened(client, max(0, users - len(sessions))))
     warmed = await closed_loop(client, sessions, users=users, seconds=WARM_UP_S)
@@ -126,8 +147,8 @@ async def _prepare(client: aiohttp.ClientSession, sessions: deque[Session], *, u
     sessions.extend(await opened(client, max(0, math.ceil(needed / len(GAPS)), users - len(sessions))))
 
 
-async def _window(
-    stage: Stage,
+async def window(
+    stage: Measured,
     client: aiohttp.ClientSession,
     sessions: deque[Session],
     idle_cores: float,
@@ -135,6 +156,7 @@ async def _window(
     users: int,
     seconds: float,
 ) -> Window:
+    """What `users` see of the service in `seconds`, and what that takes; the sessions are those of `prepare`."""
     calls = stage.report()["totals"]["calls"]
     stub_s, before = stage.stub_cpu_s(), stage.cpu_s()
     load_s = _own_cpu_s()
