@@ -11,14 +11,16 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import psutil
 
+from serve_app.locks import held
 from serve_app.ports import free_port
-from serve_app.settings import Settings
+from serve_app.settings import Settings, variable
 from state.errors import InvalidField
 
 WRAPPER = Path(__file__).with_name("haproxy_on_loopback.sh")
@@ -48,13 +50,10 @@ def chosen(settings: Settings) -> Proxy:
 
 
 def prepare(proxy: Proxy, settings: Settings) -> Mapping[str, str]:
-    """The environment for it. HAProxy's folder is made, and one that a killed service left over is ended."""
+    """The environment for it, once the port is `claimed`."""
     if proxy.kind == "python":
         return {"RAY_SERVE_ENABLE_HA_PROXY": "0"}
     folder = _folder(settings)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    folder.chmod(0o700)
-    end_leftover(settings)
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
@@ -77,9 +76,26 @@ def prepare(proxy: Proxy, settings: Settings) -> Mapping[str, str]:
     }
 
 
-def end_leftover(settings: Settings) -> None:
+@contextmanager
+def claimed(settings: Settings) -> Iterator[None]:
+    """Hold the port against this user's other services, and end the HAProxy that one of them left over on it.
+
+    Raises `InvalidField` while another service that lives holds it: its HAProxy is no leftover.
+    """
+    folder = _folder(settings)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
+    with held(folder / "claim") as claim:
+        if claim is None:
+            fix = f"another Askwell of yours serves on port {settings.port}; stop it, or choose another port"
+            raise InvalidField(field=variable("port"), fix=fix)
+        _end_leftover(folder)
+        yield
+
+
+def _end_leftover(folder: Path) -> None:
     """End the HAProxy that outlived its service: it would keep the port and answer 500 to everybody."""
-    left = list(_running(_folder(settings)))
+    left = list(_running(folder))
     for process in left:
         process.kill()
     psutil.wait_procs(left, timeout=ENDING_TIMEOUT_S)

@@ -7,14 +7,12 @@ What was started is stopped, in the opposite order, whichever way it ends; nothi
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Literal, Self
 
@@ -25,6 +23,7 @@ from rich.console import Console
 
 from serve_app import proxy as proxies
 from serve_app import ray_environment
+from serve_app.locks import held
 from serve_app.ports import refusal
 from serve_app.proxy import Proxy
 from serve_app.settings import Settings, variable
@@ -46,12 +45,13 @@ def up(settings: Settings, console: Console) -> int:
     signals, children = _Signals(), _Children()
     try:
         with ExitStack() as started:
-            lock = started.enter_context(_locked(settings))
+            settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = started.enter_context(held(_state_file(settings)))
             if lock is None:
                 console.print(_already(settings))
                 return RUNNING
             proxy = proxies.chosen(settings)
-            proxies.end_leftover(settings)
+            started.enter_context(proxies.claimed(settings))
             _require_free_ports(settings)
             started.callback(children.end)
             signals.install()
@@ -95,23 +95,6 @@ def _start(  # noqa: PLR0917 - the parts that a start needs
         progress.stage("Waiting until every part is ready ...")
         _wait_until_ready(settings, signals)
     return valkey, token_file
-
-
-@contextmanager
-def _locked(settings: Settings) -> Iterator[IO[str] | None]:
-    """The data directory's lock; None if another `askwell up` holds it. Freed by the kernel on a crash."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _state_file(settings).open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-            return
-        file.truncate(0)
-        try:
-            yield file
-        finally:
-            file.truncate(0)
 
 
 def _state_file(settings: Settings) -> Path:

@@ -15,6 +15,7 @@ import pytest
 from serve_app import proxy
 from serve_app.ports import free_port
 from serve_app.settings import Settings
+from state.errors import InvalidField
 from tests.cluster.running import wait_for
 
 NODE = f"/{'0' * 56}"
@@ -51,20 +52,34 @@ def test_the_python_proxy_is_chosen_by_name_and_says_so(settings: Settings) -> N
 
 
 def test_its_files_are_this_user_s_alone_and_its_socket_s_path_is_short_enough(settings: Settings) -> None:
-    environment = proxy.prepare(proxy.chosen(settings), settings)
+    with proxy.claimed(settings):
+        environment = proxy.prepare(proxy.chosen(settings), settings)
     socket = Path(environment["RAY_SERVE_HAPROXY_SOCKET_PATH"])
     assert len(str(socket)) + len(NODE) <= 107
     assert socket.parent.stat().st_mode & 0o777 == 0o700
     assert str(settings.port) in str(socket.parent)
 
 
+def _left_over(settings: Settings) -> subprocess.Popen[bytes]:
+    """A process that was started with a configuration of the service on that port."""
+    configuration = Path(proxy.prepare(proxy.chosen(settings), settings)["RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"])
+    return _sleeping("-f", f"{configuration.parent}{NODE}/{configuration.name}")
+
+
 def test_one_that_was_left_over_is_ended_and_nobody_else_s(settings: Settings, stranger: psutil.Process) -> None:
-    environment = proxy.prepare(proxy.chosen(settings), settings)
-    configuration = Path(environment["RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"])
-    with _sleeping("-f", f"{configuration.parent}{NODE}/{configuration.name}") as left_over:
-        proxy.end_leftover(settings)
+    with _left_over(settings) as left_over, proxy.claimed(settings):
         assert not psutil.pid_exists(left_over.pid)
     assert stranger.is_running()
+
+
+def test_the_one_of_a_service_that_lives_is_left_alone_and_a_second_is_told_to_move(settings: Settings) -> None:
+    with proxy.claimed(settings), _left_over(settings) as living:
+        with pytest.raises(InvalidField, match=r"ASKWELL_PORT.*another Askwell of yours"), proxy.claimed(settings):
+            pytest.fail("two services hold one port")
+        assert living.poll() is None
+        living.kill()
+    with proxy.claimed(settings):
+        pass  # the first has let go
 
 
 TEMPLATE = """
