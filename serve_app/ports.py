@@ -1,8 +1,17 @@
-"""Ports on this machine: one that is free, and why another cannot be had."""
+"""Ports on this machine: one that is free, a range that no other service takes, and why another cannot be had."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from serve_app.locks import held
+from state.errors import Broken
+
+RANGES_FROM, RANGES_TO, RANGE = 20_000, 30_000, 100
+"""Below the ports that the kernel gives to connections, so that these do not take one of a range."""
 
 
 def free_port() -> int:
@@ -22,3 +31,17 @@ def refusal(host: str, port: int) -> str | None:
         except OSError as error:
             return error.strerror
     return None
+
+
+@contextmanager
+def held_range(folder: Path) -> Iterator[range]:
+    """The first range of ports that nobody holds who keeps his claims in `folder`, for as long as this lasts.
+
+    Raises `Broken` where all are taken.
+    """
+    for first in range(RANGES_FROM, RANGES_TO, RANGE):
+        with ExitStack() as stack:
+            if stack.enter_context(held(folder / f"ports-{first}")) is not None:
+                yield range(first, first + RANGE)
+                return
+    raise Broken(f"All ports from {RANGES_FROM} to {RANGES_TO - 1} are taken by services of yours.")

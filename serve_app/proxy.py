@@ -19,7 +19,7 @@ from typing import Literal
 import psutil
 
 from serve_app.locks import held
-from serve_app.ports import free_port
+from serve_app.ports import free_port, held_range
 from serve_app.settings import Settings, variable
 from state.errors import InvalidField
 
@@ -49,8 +49,12 @@ def chosen(settings: Settings) -> Proxy:
     return found
 
 
-def prepare(proxy: Proxy, settings: Settings) -> Mapping[str, str]:
-    """The environment for it, once the port is `claimed`."""
+def prepare(proxy: Proxy, settings: Settings, replicas: range) -> Mapping[str, str]:
+    """The environment for it, with the ports for its `replicas` that `claimed` has given.
+
+    No port is one of Serve's defaults: a second service on this machine would have the same, and HAProxy, which
+    knows a replica by its port alone, would carry one service's requests to the other.
+    """
     if proxy.kind == "python":
         return {"RAY_SERVE_ENABLE_HA_PROXY": "0"}
     folder = _folder(settings)
@@ -66,6 +70,10 @@ def prepare(proxy: Proxy, settings: Settings) -> Mapping[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replicas[0]),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replicas[-1]),
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         # A dead proxy is back in seconds, one that starts on a busy machine is given the time, and a shutdown waits
         # for nobody who is not there.
@@ -77,20 +85,24 @@ def prepare(proxy: Proxy, settings: Settings) -> Mapping[str, str]:
 
 
 @contextmanager
-def claimed(settings: Settings) -> Iterator[None]:
-    """Hold the port against this user's other services, and end the HAProxy that one of them left over on it.
+def claimed(settings: Settings) -> Iterator[range]:
+    """Hold the port, and a range of others for the replicas, against this user's other services.
+
+    The HAProxy that one of them left over on the port is ended.
 
     Raises `InvalidField` while another service that lives holds it: its HAProxy is no leftover.
     """
     folder = _folder(settings)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    folder.chmod(0o700)
+    for own in (folder.parent, folder):
+        own.mkdir(mode=0o700, exist_ok=True)
+        own.chmod(0o700)
     with held(folder / "claim") as claim:
         if claim is None:
             fix = f"another Askwell of yours serves on port {settings.port}; stop it, or choose another port"
             raise InvalidField(field=variable("port"), fix=fix)
         _end_leftover(folder)
-        yield
+        with held_range(folder.parent) as replicas:
+            yield replicas
 
 
 def _end_leftover(folder: Path) -> None:
@@ -117,7 +129,7 @@ def _haproxy() -> Proxy:
 
 def _folder(settings: Settings) -> Path:
     """One a user and port; short, because a socket's path may have 107 characters."""
-    return Path(tempfile.gettempdir()) / f"askwell-haproxy-{os.getuid()}-{settings.port}"
+    return Path(tempfile.gettempdir()) / f"askwell-haproxy-{os.getuid()}" / str(settings.port)
 
 
 def _running(folder: Path) -> Iterator[psutil.Process]:

@@ -43,6 +43,8 @@ from state.messages import (
 from state.model import Answer, Experience, Gap, Question, RankedResource
 
 POOL_DELIVERIES = 3
+STREAMED = "streamed"
+"""The replicas' method that tells what is heard of another one."""
 
 
 def session_actor_name(shard: int) -> str:
@@ -58,7 +60,7 @@ class RemotePool:
     def __init__(self, name: str, app: str) -> None:
         self._name = name
         self._app = app
-        self._handle: DeploymentHandle | None = None
+        self._handles: dict[str, DeploymentHandle] = {}
 
     async def call(self, method: str, *args: Any, heard: Heard | None = None) -> Any:
         """Deliver one call; once more, to another replica, where one died with it in hand.
@@ -69,12 +71,10 @@ class RemotePool:
         hearing = Retold(heard) if heard else None
         for delivery in range(1, POOL_DELIVERIES + 1):
             try:
-                if self._handle is None:
-                    self._handle = serve.get_deployment_handle(self._name, self._app)
                 if hearing is not None:
                     hearing.begin()
-                    return await _listened(self._handle, method, args, hearing)
-                return await _unless_cancelled(getattr(self._handle, method).remote(*args))
+                    return await _listened(self._handle(STREAMED).remote(method, *args), hearing)
+                return await _unless_cancelled(self._handle(method).remote(*args))
             except RayTaskError as error:
                 raise _cause(error) from None
             except BackPressureError:
@@ -87,6 +87,21 @@ class RemotePool:
             except (RayServeException, RayError) as error:
                 raise WorkUnavailable(f"The {self._name} pool cannot be reached.") from error
         raise AssertionError("unreachable")
+
+    def _handle(self, method: str) -> DeploymentHandle:
+        """The method's own handle, kept: to derive it takes longer than to call it.
+
+        Messages are plain data of modules that both sides have, which `pickle` packs in a third of the time that
+        `cloudpickle` takes.
+        """
+        if method not in self._handles:
+            self._handles[method] = serve.get_deployment_handle(self._name, self._app).options(
+                method_name=method,
+                stream=method == STREAMED,
+                request_serialization="pickle",
+                response_serialization="pickle",
+            )
+        return self._handles[method]
 
 
 class RemoteGenerator:
@@ -230,9 +245,8 @@ def _again(request: Any) -> Any:
     return replace(request, origin=replace(origin, again=True)) if isinstance(origin, Origin) else request
 
 
-async def _listened(handle: DeploymentHandle, method: str, args: tuple[Any, ...], heard: Heard) -> Any:
+async def _listened(stream: Any, heard: Heard) -> Any:
     """The result of a call whose deltas are passed on as they come."""
-    stream = handle.options(stream=True).streamed.remote(method, *args)
     try:
         async for told in stream:
             if not isinstance(told, Told):

@@ -14,7 +14,7 @@ import threading
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, Literal, Self
+from typing import Literal, Self
 
 import httpx
 import psutil
@@ -51,12 +51,16 @@ def up(settings: Settings, console: Console) -> int:
                 console.print(_already(settings))
                 return RUNNING
             proxy = proxies.chosen(settings)
-            started.enter_context(proxies.claimed(settings))
+            replicas = started.enter_context(proxies.claimed(settings))
             _require_free_ports(settings)
             started.callback(children.end)
             signals.install()
-            valkey, token_file = _start(settings, proxy, started, signals, children, console)
-            _announce(lock, settings, proxy, console, token_file, began)
+            token_file = ray_environment.prepare(settings.data_dir, proxies.prepare(proxy, settings, replicas))
+            valkey = _start(settings, started, signals, children, console)
+            json.dump({"pid": os.getpid(), **_addresses(settings)}, lock)
+            lock.flush()
+            _announce(settings, proxy, token_file, console)
+            console.print(f"Ready after {time.monotonic() - began:.0f} s. Ctrl-C stops it.", highlight=False)
             signals.wait_instead()
             _watch(signals.stopping, valkey, console)
             console.print("Stopping ...")
@@ -69,11 +73,10 @@ def up(settings: Settings, console: Console) -> int:
     return 0
 
 
-def _start(  # noqa: PLR0917 - the parts that a start needs
-    settings: Settings, proxy: Proxy, started: ExitStack, signals: _Signals, children: _Children, console: Console
-) -> tuple[Valkey | None, Path]:
-    """Start every part and note in `started` how each is stopped; the embedded Valkey and the token's file."""
-    token_file = ray_environment.prepare(settings.data_dir, proxies.prepare(proxy, settings))
+def _start(
+    settings: Settings, started: ExitStack, signals: _Signals, children: _Children, console: Console
+) -> Valkey | None:
+    """Start every part and note in `started` how each is stopped; the embedded Valkey."""
     with _Progress(console, signals) as progress:
         progress.stage("Starting Valkey ...")
         valkey = _start_valkey(settings, started)
@@ -94,7 +97,7 @@ def _start(  # noqa: PLR0917 - the parts that a start needs
         signals.install()
         progress.stage("Waiting until every part is ready ...")
         _wait_until_ready(settings, signals)
-    return valkey, token_file
+    return valkey
 
 
 def _state_file(settings: Settings) -> Path:
@@ -158,17 +161,16 @@ def _local(settings: Settings) -> str:
     return settings.base_url
 
 
-def _announce(  # noqa: PLR0917 - what there is to tell
-    lock: IO[str], settings: Settings, proxy: Proxy, console: Console, token_file: Path, began: float
-) -> None:
-    addresses = {
-        "pid": os.getpid(),
+def _addresses(settings: Settings) -> dict[str, str]:
+    return {
         "api": settings.base_url,
         "docs": f"{settings.base_url}/docs",
         "dashboard": f"http://127.0.0.1:{settings.dashboard_port}",
     }
-    lock.write(json.dumps(addresses))
-    lock.flush()
+
+
+def _announce(settings: Settings, proxy: Proxy, token_file: Path, console: Console) -> None:
+    addresses = _addresses(settings)
     models = [f"{target.provider}:{target.model}" for target in targets(settings)]
     provider = ", then ".join(models) or "offline (deterministic, no key)"
     for label, value in (
@@ -180,7 +182,6 @@ def _announce(  # noqa: PLR0917 - what there is to tell
         ("Data", settings.data_dir.resolve()),
     ):
         console.print(f"{label:<14} {value}", soft_wrap=True, highlight=False)
-    console.print(f"Ready after {time.monotonic() - began:.0f} s. Ctrl-C stops it.", highlight=False)
 
 
 def _watch(stopping: threading.Event, valkey: Valkey | None, console: Console) -> None:

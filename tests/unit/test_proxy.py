@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -18,6 +20,7 @@ from serve_app.settings import Settings
 from state.errors import InvalidField
 from tests.cluster.running import wait_for
 
+REPLICAS = range(20_000, 20_100)
 NODE = f"/{'0' * 56}"
 """Serve puts a folder of the node's id between."""
 
@@ -48,12 +51,12 @@ def test_haproxy_is_chosen_where_its_wheel_has_a_binary_that_runs(settings: Sett
 def test_the_python_proxy_is_chosen_by_name_and_says_so(settings: Settings) -> None:
     found = proxy.chosen(settings.model_copy(update={"proxy": "python"}))
     assert str(found) == "Serve's Python proxy (as set by ASKWELL_PROXY)"
-    assert proxy.prepare(found, settings) == {"RAY_SERVE_ENABLE_HA_PROXY": "0"}
+    assert proxy.prepare(found, settings, REPLICAS) == {"RAY_SERVE_ENABLE_HA_PROXY": "0"}
 
 
 def test_its_files_are_this_user_s_alone_and_its_socket_s_path_is_short_enough(settings: Settings) -> None:
-    with proxy.claimed(settings):
-        environment = proxy.prepare(proxy.chosen(settings), settings)
+    with proxy.claimed(settings) as replicas:
+        environment = proxy.prepare(proxy.chosen(settings), settings, replicas)
     socket = Path(environment["RAY_SERVE_HAPROXY_SOCKET_PATH"])
     assert len(str(socket)) + len(NODE) <= 107
     assert socket.parent.stat().st_mode & 0o777 == 0o700
@@ -62,7 +65,7 @@ def test_its_files_are_this_user_s_alone_and_its_socket_s_path_is_short_enough(s
 
 def _left_over(settings: Settings) -> subprocess.Popen[bytes]:
     """A process that was started with a configuration of the service on that port."""
-    configuration = Path(proxy.prepare(proxy.chosen(settings), settings)["RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"])
+    configuration = Path(proxy.prepare(proxy.chosen(settings), settings, REPLICAS)["RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"])
     return _sleeping("-f", f"{configuration.parent}{NODE}/{configuration.name}")
 
 
@@ -82,6 +85,22 @@ def test_the_one_of_a_service_that_lives_is_left_alone_and_a_second_is_told_to_m
         pass  # the first has let go
 
 
+def test_two_services_on_one_machine_share_no_port() -> None:
+    names = [f"RAY_SERVE_{name}_PORT" for name in ("FALLBACK_PROXY_HTTP", "FALLBACK_PROXY_GRPC", "HAPROXY_STATS")]
+    first, second = Settings(port=free_port()), Settings(port=free_port())
+    with proxy.claimed(first) as here, proxy.claimed(second) as there:
+        assert not set(here) & set(there)
+        one, other = (
+            proxy.prepare(proxy.chosen(settings), settings, replicas)
+            for settings, replicas in ((first, here), (second, there))
+        )
+        assert not {one[name] for name in names} & {other[name] for name in names}
+        assert (one["RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"], one["RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT"]) == (
+            str(here[0]),
+            str(here[-1]),
+        )
+
+
 TEMPLATE = """
 defaults
     mode http
@@ -96,9 +115,12 @@ frontend prometheus
 frontend http_frontend
     bind 127.0.0.1:{port}
     use_backend nobody if {{ path_beg /dead }}
+    use_backend standby if {{ path_beg /standby }}
     default_backend default_backend
 backend nobody
     server none 127.0.0.1:1
+backend standby
+    server standby 127.0.0.1:{standby}
 backend default_backend
     http-request return status 404 content-type text/plain lf-string "Path \'%[path]\' not found. Ping http://.../-/routes"
 listen stats
@@ -108,14 +130,37 @@ listen stats
 """What Serve's own looks like where the wrapper changes it."""
 
 
+class Standby(BaseHTTPRequestHandler):
+    """Answers every path with its last part as the status; in plain text, as Serve does, unless its query says how."""
+
+    def do_GET(self) -> None:
+        path, _, kind = self.path.partition("?")
+        self.send_response(int(path.rpartition("/")[2]))
+        self.send_header("Content-Type", kind or "text/plain; charset=utf-8")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
 @pytest.fixture
-def wrapped(tmp_path: Path, settings: Settings) -> Iterator[tuple[psutil.Process, dict[str, int]]]:
+def standby() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Standby) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.fixture
+def wrapped(tmp_path: Path, settings: Settings, standby: int) -> Iterator[tuple[psutil.Process, dict[str, int]]]:
     """HAProxy by way of the wrapper, and its ports."""
     ports = {name: free_port() for name in ("port", "metrics", "statistics")}
     other = tmp_path / "500.http"
     other.write_bytes(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
     configuration = tmp_path / "haproxy.cfg"
-    configuration.write_text(TEMPLATE.format(other=other, **ports))
+    configuration.write_text(TEMPLATE.format(other=other, standby=standby, **ports))
     environment = {"ASKWELL_HAPROXY_BINARY": proxy.chosen(settings).binary, "PATH": os.environ["PATH"]}
     with subprocess.Popen([str(proxy.WRAPPER), "-db", "-f", str(configuration)], env=environment) as process:
         running = psutil.Process(process.pid)
@@ -130,8 +175,10 @@ def test_haproxy_listens_on_loopback_alone(wrapped: tuple[psutil.Process, dict[s
     assert listening == {("127.0.0.1", port) for port in ports.values()}
 
 
-@pytest.mark.parametrize(("path", "kind"), [("/api/sessions/1", "Starting"), ("/dead", "Unavailable")])
-def test_what_haproxy_refuses_by_itself_is_a_problem_to_come_back_from(
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/api/sessions/1", "Starting"), ("/dead", "Unavailable"), ("/standby/404", "Starting")]
+)
+def test_what_haproxy_refuses_by_itself_or_serve_in_plain_text_is_a_problem_to_come_back_from(
     wrapped: tuple[psutil.Process, dict[str, int]], path: str, kind: str
 ) -> None:
     _, ports = wrapped
@@ -139,3 +186,12 @@ def test_what_haproxy_refuses_by_itself_is_a_problem_to_come_back_from(
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
     assert reply.headers["content-type"] == "application/problem+json"
     assert reply.json()["type"] == f"urn:askwell:problem:{kind}"
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, "application/problem+json"), (200, "text/plain")])
+def test_what_askwell_itself_says_passes_as_it_is(
+    wrapped: tuple[psutil.Process, dict[str, int]], status: int, kind: str
+) -> None:
+    _, ports = wrapped
+    reply = httpx.get(f"http://127.0.0.1:{ports['port']}/standby/{status}?{kind}", timeout=30)
+    assert (reply.status_code, reply.headers["content-type"], reply.text) == (status, kind, "{}")
