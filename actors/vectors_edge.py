@@ -239,9 +239,8 @@ def _create(folder: Path, collection: Collection) -> None:
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
-    size = edge.EdgeVectorParams(size=collection.dimension, distance=edge.Distance.Cosine)
     with _Engine(WorkUnavailable(f"The collection {folder} cannot be created now.")):
-        shard = edge.EdgeShard.create(str(draft), edge.EdgeConfig(vectors=size))
+        shard = edge.EdgeShard.create(str(draft), _config(collection.dimension))
         shard.flush()
         shard.close()
     draft.rename(folder)
@@ -269,7 +268,14 @@ def _load(folder: Path) -> _Opened:
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise unreadable from error
     with _Engine(unreadable):
-        return _Opened(folder=folder, shard=edge.EdgeShard.load(str(folder)), dimension=dimension)
+        return _Opened(folder=folder, shard=edge.EdgeShard.load(str(folder), _config(dimension)), dimension=dimension)
+
+
+def _config(dimension: int) -> edge.EdgeConfig:
+    """One thread searches: eight, which is the engine's choice, take seven times the CPU time to wake for a search of
+    a tenth of a millisecond, and are no quicker at 20,000 points."""
+    size = edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine)
+    return edge.EdgeConfig(vectors=size, max_search_threads=1)
 
 
 def _filter(match: Payload) -> edge.Filter:

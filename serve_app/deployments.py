@@ -1,8 +1,8 @@
-"""The one place where Ray wraps Askwell's classes: pools, session actors, the vector store's owner.
+"""The one place where Ray wraps Askwell's classes: the ingress, the pools, the session actors.
 
     Ingress (HTTP) ──> session-state-N (deployment actors, one a shard)
         │                   └──> Generator, Evaluator, Retriever (pools)
-        └──> Generator, Retriever                    └──> vector-store (deployment actor, embedded only)
+        └──> Generator, Retriever
 
 Serve manages all of them: a dead one is replaced, a redeploy replaces every one, a shutdown ends them.
 """
@@ -14,7 +14,7 @@ import secrets
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import ray
 import structlog
@@ -27,18 +27,15 @@ from actors.evaluator import Evaluator
 from actors.generator import Generator
 from actors.resilience.limit import Queues
 from actors.retriever import Retriever
-from actors.telling import streamed
-from actors.vectors_edge import EdgeVectorStore
-from serve_app import wiring
+from actors.telling import Told, streamed
+from serve_app import wire, wiring
 from serve_app.http.app import create_app
-from serve_app.http.service import Service
+from serve_app.http.service import EvaluatorPool, GeneratorPool, RetrieverPool, Service
 from serve_app.pools import APPLICATION, EVALUATOR, GENERATOR, RETRIEVER, ingress_options, pools
 from serve_app.remote import (
-    VECTOR_STORE_ACTOR,
     RemoteEvaluator,
     RemoteGenerator,
     RemoteRetriever,
-    RemoteVectorStore,
     remote_sessions,
     session_actor_name,
 )
@@ -57,7 +54,25 @@ SPREAD_BYTES = 1024 * 1024
 """Of Ray's own account of memory, which limits nothing."""
 
 
-class GeneratorReplica(Generator):
+class Wired:
+    """How other processes call a port's methods: by name, with what `serve_app.wire` reads and writes."""
+
+    PORT: ClassVar[type]
+
+    async def wired(self, method: str, sent: bytes) -> bytes:
+        """The method's result. Raises what the method raises."""
+        return wire.encode(await getattr(self, method)(*wire.arguments(self.PORT, method).decode(sent)))
+
+    async def streamed(self, method: str, sent: bytes) -> AsyncIterator[Told | bytes]:
+        """The same, and before it what is heard of the result as it is written."""
+        work = partial(getattr(self, method), *wire.arguments(self.PORT, method).decode(sent))
+        async for told in streamed(work):
+            yield told if isinstance(told, Told) else wire.encode(told)
+
+
+class GeneratorReplica(Generator, Wired):
+    PORT = GeneratorPool
+
     def __init__(self, settings: Settings) -> None:
         configure_logs()
         self._queues = Queues()
@@ -71,13 +86,10 @@ class GeneratorReplica(Generator):
         """Awaited by Serve when the replica is shut down: records under way are written first."""
         await self.aclose()
 
-    async def streamed(self, method: str, request: Any) -> AsyncIterator[Any]:
-        """A method's result, and before it what is heard of it as it is written."""
-        async for told in streamed(partial(getattr(self, method), request)):
-            yield told
 
+class EvaluatorReplica(Evaluator, Wired):
+    PORT = EvaluatorPool
 
-class EvaluatorReplica(Evaluator):
     def __init__(self, settings: Settings) -> None:
         configure_logs()
         self._queues = Queues()
@@ -91,25 +103,24 @@ class EvaluatorReplica(Evaluator):
         """As `GeneratorReplica.__del__`."""
         await self.aclose()
 
-    async def streamed(self, method: str, request: Any) -> AsyncIterator[Any]:
-        """As `GeneratorReplica.streamed`."""
-        async for told in streamed(partial(getattr(self, method), request)):
-            yield told
 
+class RetrieverReplica(Retriever, Wired):
+    PORT = RetrieverPool
 
-class RetrieverReplica(Retriever):
     def __init__(self, settings: Settings) -> None:
         configure_logs()
+        self._vectors = wiring.vector_store(settings)
         super().__init__(
-            store=wiring.qdrant(settings) or RemoteVectorStore(),
+            store=self._vectors,
             embedder=wiring.embedder(settings, wiring.embedding_ledger(settings)),
             catalogue=wiring.catalogue(),
             shared=wiring.shared_vectors(settings),
         )
 
     async def __del__(self) -> None:
-        """As `GeneratorReplica.__del__`."""
+        """As `GeneratorReplica.__del__`; and an embedded store is free for the replica that follows."""
         await self.aclose()
+        await self._vectors.aclose()
 
 
 class SessionStateActor(SessionState):
@@ -139,13 +150,9 @@ class SessionStateActor(SessionState):
             rollouts=settings.flag_rollouts,
         )
 
-
-class VectorStoreOwner(EdgeVectorStore):
-    """The one process that has the embedded store open."""
-
-    def __init__(self, settings: Settings) -> None:
-        configure_logs()
-        super().__init__(settings.data_dir.resolve() / "vectors")
+    async def wired(self, method: str, *args: Any, **kwargs: Any) -> bytes:
+        """A method's result as `serve_app.wire` writes it. Raises what the method raises."""
+        return wire.encode(await getattr(self, method)(*args, **kwargs))
 
 
 class Ingress:
@@ -157,13 +164,10 @@ class Ingress:
 
 def build(settings: Settings, *, app: str = APPLICATION) -> serve.Application:
     """The whole application, the same for a laptop and a cluster."""
-    options = {pool.name: pool.options() for pool in pools(settings)}
+    options = {pool.name: pool.options() for pool in pools(settings, shared=settings.qdrant_url is not None)}
     replicas = {GENERATOR: GeneratorReplica, EVALUATOR: EvaluatorReplica, RETRIEVER: RetrieverReplica}
     bound = {
-        name: serve.deployment(replica)
-        .options(**options[name], deployment_actors=_vector_store(settings) if name == RETRIEVER else [])
-        .bind(settings)
-        for name, replica in replicas.items()
+        name: serve.deployment(replica).options(**options[name]).bind(settings) for name, replica in replicas.items()
     }
 
     def http() -> FastAPI:
@@ -218,37 +222,31 @@ def _service(settings: Settings, app: str) -> Service:
 
 
 def _session_actors(settings: Settings, app: str) -> list[DeploymentActorConfig]:
-    return [
-        _deployment_actor(session_actor_name(shard), SessionStateActor, settings, app, shard, spread=True)
-        for shard in range(settings.session_actors)
-    ]
+    """Over the nodes, so that none takes all of them along when it is lost. Ray spreads in turn only what one node
+    asks it for, and has a random node ask for an actor that wants nothing: so these want a little.
 
-
-def _vector_store(settings: Settings) -> list[DeploymentActorConfig]:
-    if settings.qdrant_url is not None:
-        return []
-    return [_deployment_actor(VECTOR_STORE_ACTOR, VectorStoreOwner, settings)]
-
-
-def _deployment_actor(name: str, kind: type[Any], *arguments: Any, spread: bool = False) -> DeploymentActorConfig:
-    """The arguments are bound into the class: Serve's own would be shown in the dashboard as JSON.
-
-    With `spread` over the nodes, so that none takes all of them along when it is lost. Ray spreads in turn only
-    what one node asks it for, and has a random node ask for an actor that wants nothing: so these want a little.
+    The arguments are bound into the class: Serve's own would be shown in the dashboard as JSON.
     """
 
-    class Bound(kind):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__(*arguments)
+    def bound(shard: int) -> type[SessionStateActor]:
+        class Bound(SessionStateActor):
+            def __init__(self) -> None:
+                super().__init__(settings, app, shard)
 
-    Bound.__name__ = kind.__name__
-    Bound.__qualname__ = kind.__qualname__  # Ray titles a busy process by it
-    return DeploymentActorConfig(
-        name=name,
-        actor_class=ray.remote(Bound),
-        actor_options={
-            "num_cpus": 0,
-            "max_concurrency": ACTOR_CONCURRENCY,
-            **({"scheduling_strategy": "SPREAD", "memory": SPREAD_BYTES} if spread else {}),
-        },
-    )
+        Bound.__name__ = SessionStateActor.__name__
+        Bound.__qualname__ = SessionStateActor.__qualname__  # Ray titles a busy process by it
+        return Bound
+
+    return [
+        DeploymentActorConfig(
+            name=session_actor_name(shard),
+            actor_class=ray.remote(bound(shard)),
+            actor_options={
+                "num_cpus": 0,
+                "max_concurrency": ACTOR_CONCURRENCY,
+                "scheduling_strategy": "SPREAD",
+                "memory": SPREAD_BYTES,
+            },
+        )
+        for shard in range(settings.session_actors)
+    ]

@@ -61,7 +61,7 @@ def serve_config(settings: Settings) -> dict[str, Any]:
                 "route_prefix": "/",
                 "import_path": "serve_app.deployments:application",
                 "args": {},
-                "deployments": [ingress_options(settings), *(pool.options() for pool in pools(settings))],
+                "deployments": [ingress_options(settings), *(pool.options() for pool in pools(settings, shared=True))],
             }
         ],
     }

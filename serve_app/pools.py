@@ -57,7 +57,8 @@ class Pool:
         }
 
 
-def pools(settings: Settings) -> tuple[Pool, ...]:
+def pools(settings: Settings, *, shared: bool) -> tuple[Pool, ...]:
+    """`shared` says that the vector store is a server: the embedded one belongs to one retriever, which stays alone."""
     return (
         Pool(
             name=GENERATOR,
@@ -73,8 +74,8 @@ def pools(settings: Settings) -> tuple[Pool, ...]:
         ),
         Pool(
             name=RETRIEVER,
-            min_replicas=settings.retriever_min,
-            max_replicas=settings.retriever_max,
+            min_replicas=settings.retriever_min if shared else 1,
+            max_replicas=settings.retriever_max if shared else 1,
             concurrency=settings.retriever_concurrency,
         ),
     )

@@ -1,4 +1,4 @@
-"""The ports as seen from another process: the pools behind deployment handles, the actors by name.
+"""The ports as seen from another process: the pools behind deployment handles, the session-state actors by name.
 
 What Ray raises becomes one of Askwell's errors here. A call whose process died is delivered again:
 the pools' work is repeatable, and the session actor recognises a request by its id.
@@ -7,8 +7,6 @@ the pools' work is repeatable, and the session actor recognises a request by its
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,9 +17,10 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, 
 from ray.serve.handle import DeploymentHandle
 
 from actors.telling import Retold, Told
-from actors.vectors import Collection, Hit, Point, Query
+from serve_app import wire
+from serve_app.http.service import EvaluatorPool, GeneratorPool, RetrieverPool, Sessions
 from serve_app.pools import EVALUATOR, GENERATOR, RETRIEVER
-from serve_app.routing import PATIENCE_S, PAUSE_S, Lost, RoutedSessions
+from serve_app.routing import PAUSE_S, Lost, RoutedSessions
 from state.errors import AskwellError, Broken, Overloaded, WorkUnavailable
 from state.messages import (
     EvaluateAnswer,
@@ -43,38 +42,37 @@ from state.messages import (
 from state.model import Answer, Experience, Gap, Question, RankedResource
 
 POOL_DELIVERIES = 3
-STREAMED = "streamed"
-"""The replicas' method that tells what is heard of another one."""
+WIRED = frozenset({"create", "read", "reply"})
+"""The session actors' calls whose results are large, and of types for the wire."""
 
 
 def session_actor_name(shard: int) -> str:
     return f"session-state-{shard}"
 
 
-VECTOR_STORE_ACTOR = "vector-store"
-
-
 class RemotePool:
-    """One pool's handle, got at the first call, when the deployment is known to exist."""
+    """One pool's handles, got at the first call, when the deployment is known to exist. `port` has its methods."""
 
-    def __init__(self, name: str, app: str) -> None:
+    def __init__(self, name: str, app: str, port: type) -> None:
         self._name = name
         self._app = app
+        self._port = port
         self._handles: dict[str, DeploymentHandle] = {}
 
     async def call(self, method: str, *args: Any, heard: Heard | None = None) -> Any:
         """Deliver one call; once more, to another replica, where one died with it in hand.
 
-        `heard`, where given, is told the result as it is written, by way of the replica's `streamed`; what a
-        replica told before it died is taken back.
+        `heard`, where given, is told the result as it is written; what a replica told before it died is taken back.
         """
         hearing = Retold(heard) if heard else None
         for delivery in range(1, POOL_DELIVERIES + 1):
+            sent = (method, wire.encode(args))
             try:
                 if hearing is not None:
                     hearing.begin()
-                    return await _listened(self._handle(STREAMED).remote(method, *args), hearing)
-                return await _unless_cancelled(self._handle(method).remote(*args))
+                    told = await _listened(self._handle("streamed").remote(*sent), hearing)
+                else:
+                    told = await _unless_cancelled(self._handle("wired").remote(*sent))
             except RayTaskError as error:
                 raise _cause(error) from None
             except BackPressureError:
@@ -86,29 +84,27 @@ class RemotePool:
                 await asyncio.sleep(PAUSE_S)
             except (RayServeException, RayError) as error:
                 raise WorkUnavailable(f"The {self._name} pool cannot be reached.") from error
+            else:
+                return wire.result(self._port, method).decode(told)
         raise AssertionError("unreachable")
 
-    def _handle(self, method: str) -> DeploymentHandle:
-        """The method's own handle, kept: to derive it takes longer than to call it.
-
-        Messages are plain data of modules that both sides have, which `pickle` packs in a third of the time that
-        `cloudpickle` takes.
-        """
-        if method not in self._handles:
-            self._handles[method] = serve.get_deployment_handle(self._name, self._app).options(
-                method_name=method,
-                stream=method == STREAMED,
+    def _handle(self, name: str) -> DeploymentHandle:
+        """The handle of one of `Wired`'s methods, kept: it knows the replicas."""
+        if name not in self._handles:
+            self._handles[name] = serve.get_deployment_handle(self._name, self._app).options(
+                method_name=name,
+                stream=name == "streamed",
                 request_serialization="pickle",
                 response_serialization="pickle",
             )
-        return self._handles[method]
+        return self._handles[name]
 
 
 class RemoteGenerator:
     """Implements `state.messages.Generator`."""
 
     def __init__(self, app: str) -> None:
-        self._pool = RemotePool(GENERATOR, app)
+        self._pool = RemotePool(GENERATOR, app, GeneratorPool)
 
     async def find_gaps(self, request: FindGaps) -> FoundGaps:
         found: FoundGaps = await self._pool.call("find_gaps", request)
@@ -138,7 +134,7 @@ class RemoteEvaluator:
     """Implements `state.messages.Evaluator`."""
 
     def __init__(self, app: str) -> None:
-        self._pool = RemotePool(EVALUATOR, app)
+        self._pool = RemotePool(EVALUATOR, app, EvaluatorPool)
 
     async def evaluate(self, request: EvaluateAnswer, heard: Heard | None = None) -> JudgedAnswer:
         judged: JudgedAnswer = await self._pool.call("evaluate", request, heard=heard)
@@ -152,7 +148,7 @@ class RemoteRetriever:
     """Implements `state.messages.Retriever`."""
 
     def __init__(self, app: str) -> None:
-        self._pool = RemotePool(RETRIEVER, app)
+        self._pool = RemotePool(RETRIEVER, app, RetrieverPool)
 
     async def find_similar(self, request: FindSimilar) -> tuple[tuple[Experience, ...], ...]:
         found: tuple[tuple[Experience, ...], ...] = await self._pool.call("find_similar", request)
@@ -172,8 +168,9 @@ class RemoteRetriever:
         await self._pool.call("ready")
 
 
-class RemoteActor:
-    """A deployment-scoped actor by name, through its deaths: Serve replaces it, the handle is got anew."""
+class RemoteSessions:
+    """A session-state actor by name; implements `serve_app.routing.SessionActor`. Where it died Serve replaces it, and
+    the handle is got anew."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -184,6 +181,8 @@ class RemoteActor:
         try:
             if self._handle is None:
                 self._handle = serve.get_deployment_actor(self.name)
+            if method in WIRED:
+                return wire.result(Sessions, method).decode(await self._handle.wired.remote(method, *args, **kwargs))
             return await getattr(self._handle, method).remote(*args, **kwargs)
         except RayTaskError as error:
             raise _cause(error) from None
@@ -191,52 +190,10 @@ class RemoteActor:
             self._handle = None
             raise Lost(f"{self.name} is not there.") from error
 
-    async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Deliver a call until it is answered; it may arrive more than once.
-
-        Raises `WorkUnavailable` when the actor has not been there for `PATIENCE_S`.
-        """
-        missing_since: float | None = None
-        while True:
-            try:
-                return await self.once(method, *args, **kwargs)
-            except Lost as error:
-                missing_since = missing_since or time.monotonic()
-                if time.monotonic() > missing_since + PATIENCE_S:
-                    raise WorkUnavailable(f"{self.name} is being replaced.", retry_after_s=2.0) from error
-            await asyncio.sleep(PAUSE_S)
-
 
 def remote_sessions(shards: int) -> RoutedSessions:
     """The session-state actors of this application."""
-    return RoutedSessions([RemoteActor(session_actor_name(shard)) for shard in range(shards)])
-
-
-class RemoteVectorStore:
-    """Implements `actors.vectors.VectorStore` over the actor that owns the embedded store."""
-
-    def __init__(self) -> None:
-        self._owner = RemoteActor(VECTOR_STORE_ACTOR)
-
-    async def ensure(self, collection: Collection) -> None:
-        await self._owner.call("ensure", collection)
-
-    async def upsert(self, collection: Collection, points: Sequence[Point]) -> None:
-        await self._owner.call("upsert", collection, points)
-
-    async def search(self, collection: Collection, queries: Sequence[Query]) -> list[list[Hit]]:
-        hits: list[list[Hit]] = await self._owner.call("search", collection, queries)
-        return hits
-
-    async def delete(self, collection: Collection, match: Any) -> None:
-        await self._owner.call("delete", collection, match)
-
-    async def count(self, collection: Collection, match: Any) -> int:
-        found: int = await self._owner.call("count", collection, match)
-        return found
-
-    async def aclose(self) -> None:
-        """The owner closes the store when it ends."""
+    return RoutedSessions([RemoteSessions(session_actor_name(shard)) for shard in range(shards)])
 
 
 def _again(request: Any) -> Any:

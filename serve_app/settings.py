@@ -180,8 +180,10 @@ class Settings(BaseSettings):
     evaluator_min: Replicas = Field(1, description="Fewest evaluator replicas.")
     evaluator_max: Replicas = Field(4, description="Most evaluator replicas.")
     evaluator_concurrency: int = Field(64, ge=1, description="Requests one evaluator replica works on at once.")
-    retriever_min: Replicas = Field(1, description="Fewest retriever replicas.")
-    retriever_max: Replicas = Field(2, description="Most retriever replicas.")
+    retriever_min: Replicas = Field(1, description="Fewest retriever replicas, before a Qdrant server.")
+    retriever_max: Replicas = Field(
+        2, description="Most retriever replicas, before a Qdrant server; the embedded store has one, its owner."
+    )
     retriever_concurrency: int = Field(64, ge=1, description="Requests one retriever replica works on at once.")
 
     rollouts: Mapping[str, Percent] = Field(

@@ -32,6 +32,7 @@ from actors.resilience.single_flight import Flights
 from actors.resilience.stack import Resilience, stacked
 from actors.resilience.target import Target
 from actors.vectors import VectorStore
+from actors.vectors_edge import EdgeVectorStore
 from actors.vectors_qdrant import connect as connect_qdrant
 from serve_app.settings import Settings
 from serve_app.targets import speaks_as_openai, targets
@@ -249,9 +250,9 @@ def durability(settings: Settings) -> Durability:
     return Durability(mode=Mode(settings.durability), replicas=settings.replicas, timeout_ms=timeout_ms)
 
 
-def qdrant(settings: Settings) -> VectorStore | None:
-    """The Qdrant server, if one is named."""
+def vector_store(settings: Settings) -> VectorStore:
+    """The Qdrant server, if one is named; else the embedded store, which belongs to the process that first uses it."""
     if settings.qdrant_url is None:
-        return None
+        return EdgeVectorStore(settings.data_dir.resolve() / "vectors")
     key = settings.qdrant_api_key
     return connect_qdrant(settings.qdrant_url, key.get_secret_value() if key else None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from state.codec import pack, unpack
+from state.codec import pack, pack_session, unpack
 from state.errors import KeyReused
 from state.model import Question, Session
 from state.session import SESSION_ITSELF
@@ -71,7 +71,7 @@ def answered(outcome: Outcome, session: Session) -> Outcome:
     if outcome.target == SESSION_ITSELF:
         if session_pending(session):
             return outcome
-        return replace(outcome, reply=pack(session, exclude={"cv", "job"}))
+        return replace(outcome, reply=pack_session(session))
     question = session.require(outcome.target)
     return outcome if pending(question) else replace(outcome, reply=pack(question))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
-from state.codec import pack, pack_entry, pack_session, unpack, unpack_session
+from state.codec import pack, pack_documents, pack_entry, pack_session, unpack, unpack_session
 from state.errors import AskwellError, Fenced, OwnedElsewhere, StoreUnavailable
 from state.events import WITHDRAWALS, Event
 from state.lease import Lease
@@ -344,7 +344,6 @@ class Ownership:
         outcome: Outcome | None,
         forget: tuple[str, ...],
     ) -> None:
-        state, documents = pack_session(session)
         before = session.version - 1
         commit = Commit(
             record_id=session.id,
@@ -352,8 +351,8 @@ class Ownership:
             owner=held.owner,
             epoch=held.epoch,
             version=before,
-            state=state,
-            documents=documents if before == 0 else b"",
+            state=pack_session(session),
+            documents=pack_documents(session) if before == 0 else b"",
             entry=entry,
             ttl_ms=self._ttl_ms,
             useless=useless,

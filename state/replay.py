@@ -145,12 +145,12 @@ def _compared(folded: Session | None, stored: Stored) -> Fault | None:
     if reached > stored.version:
         about = f"the log goes on to entry {reached}, and the stored state is version {stored.version}"
         return Fault(kind=FaultKind.DIFFERENT, version=stored.version + 1, about=about)
-    ours = pack_session(folded)[0]
+    ours = pack_session(folded)
     if ours == stored.state:
         return None
     try:
         kept = unpack_session(stored.state, stored.documents)
-        if schema_of(stored.state) < SCHEMA and pack_session(kept)[0] == ours:
+        if schema_of(stored.state) < SCHEMA and pack_session(kept) == ours:
             return None
         path = _first_difference(payload_of("Session", ours), payload_of("Session", stored.state))
     except RecordUnreadable as error:

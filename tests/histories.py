@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from state.codec import pack_entry, pack_session
+from state.codec import pack_documents, pack_entry, pack_session
 from state.events import (
     AnswerAccepted,
     AnswerFellShort,
@@ -67,8 +67,12 @@ class History:
 
     @property
     def stored(self) -> Stored:
-        state, documents = pack_session(self.session)
-        return Stored(epoch=3, version=self.session.version, state=state, documents=documents)
+        return Stored(
+            epoch=3,
+            version=self.session.version,
+            state=pack_session(self.session),
+            documents=pack_documents(self.session),
+        )
 
 
 def written(*steps: tuple[str, Event]) -> History:

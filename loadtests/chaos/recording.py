@@ -13,15 +13,13 @@ from redis.asyncio import Redis
 
 from loadtests.chaos.notes import CALLED, CLAIMED, COMMITTED, KEPT, NOT_LOOKED, Note, of_kind
 from state.backend import RedisBackend, translated
-from state.codec import pack, pack_entry
+from state.codec import pack, pack_entry, pack_session
 from state.errors import AskwellError, RetryLater, StillRunning, StoreUnavailable
 from state.model import Session
 from state.receipts import Receipt
 from state.store import PARTS, RecordStore, part_key
 from state.telling import Seen
 from tests.faults.history import OK, REFUSED, FinalLife, History, Kind, ModelCall, Operation, digest
-
-_BODIES = {"cv", "job"}
 
 
 class Recording:
@@ -43,7 +41,7 @@ class Recording:
         match answer:
             case Session():
                 operation.version = answer.version
-                operation.digest = digest(pack(answer, exclude=_BODIES))
+                operation.digest = digest(pack_session(answer))
             case Receipt():
                 operation.version = answer.steps
             case Seen():

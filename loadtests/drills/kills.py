@@ -45,7 +45,6 @@ KILLED: Mapping[str, str] = {
     "evaluator": "ServeReplica:askwell:Evaluator",
     "retriever": "ServeReplica:askwell:Retriever",
     "ingress": "ServeReplica:askwell:Ingress",
-    "vector store": "VectorStoreOwner",
     "valkey": "valkey-server",
 }
 STOPPED: Mapping[str, str] = {"session actor stopped": "SessionStateActor", "valkey stopped": "valkey-server"}

@@ -184,7 +184,7 @@ def test_the_pools_and_session_actors_are_named_in_the_dashboard(service: Runnin
     assert set(service.replicas()) == {"Ingress", "Generator", "Evaluator", "Retriever"}
     actors = service.dashboard("/api/v0/actors?limit=100")["data"]["result"]["result"]
     names = " ".join(actor["name"] or "" for actor in actors)
-    for name in ("Generator", "Evaluator", "Retriever", "session-state-0", "session-state-1", "vector-store"):
+    for name in ("Generator", "Evaluator", "Retriever", "session-state-0", "session-state-1"):
         assert name in names
 
 
@@ -213,11 +213,11 @@ def test_a_killed_session_actor_is_replaced_and_the_step_has_one_outcome(service
         wait_for(lambda: service.client.get("/health/ready").status_code == 200, 60)
 
 
-def test_a_killed_vector_store_keeps_what_it_acknowledged(service: Running) -> None:
+def test_a_killed_retriever_keeps_what_its_vector_store_acknowledged(service: Running) -> None:
     search = {"need": "Kubernetes basics"}
     before = service.client.post("/api/learning-resources/search", json=search).json()
     assert before["resources"]
-    service.kill("VectorStoreOwner")
+    service.kill("Retriever")
     assert service.client.post("/api/learning-resources/search", json=search).json() == before
 
 

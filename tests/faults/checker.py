@@ -13,15 +13,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from state.codec import pack, unpack, unpack_entry
+from state.codec import pack, pack_session, unpack, unpack_entry
 from state.errors import AskwellError
 from state.events import WITHDRAWALS, InputsGiven, RefinementGiven
 from state.outcomes import Outcome
 from state.session import SESSION_ITSELF, LogEntry, apply
 from state.workflow import pending, session_pending
 from tests.faults.history import OK, REFUSED, UNKNOWN, FinalLife, History, Operation, digest
-
-_BODIES = {"cv", "job"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,7 @@ class _Session:
             if entry.version != len(self._states) - first:
                 self._say("log", f"life {number}: version {entry.version} where {len(self._states) - first} was due")
                 break
-            state = pack(session, exclude=_BODIES)
+            state = pack_session(session)
             self._states.append(
                 State(
                     life=number,

@@ -78,13 +78,13 @@ class Client:
             )
 
         def told(session: Session) -> dict[str, Any]:
-            return {"version": session.version, "digest": digest(pack_session(session)[0])}
+            return {"version": session.version, "digest": digest(pack_session(session))}
 
         return await self._persist(call, told, kind="create", key=f"{self.session_id}-open")
 
     async def read(self, *, tries: int = 1) -> Session | None:
         def told(session: Session) -> dict[str, Any]:
-            return {"version": session.version, "digest": digest(pack_session(session)[0])}
+            return {"version": session.version, "digest": digest(pack_session(session))}
 
         return await self._persist(
             lambda service, _: service.read(TENANT, self.session_id), told, kind="read", tries=tries

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from state.codec import pack, pack_entry
+from state.codec import pack, pack_entry, pack_session
 from state.events import (
     AnswerFellShort,
     AnswerWritten,
@@ -83,7 +83,7 @@ class Recorded:
         return self.states[version - 1].require("q1")
 
     def packed(self, version: int = 0) -> bytes:
-        return pack(self.states[version - 1], exclude={"cv", "job"})
+        return pack_session(self.states[version - 1])
 
     def entry(self, version: int) -> tuple[int, str]:
         return version, digest(self.life.entries[version - 1])

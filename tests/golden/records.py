@@ -11,7 +11,7 @@ from typing import Any
 from actors.llm import Judgement
 from actors.paid import Paid
 from state.calls import Call
-from state.codec import pack, pack_entry, pack_session, unpack, unpack_entry, unpack_session
+from state.codec import pack, pack_documents, pack_entry, pack_session, unpack, unpack_entry, unpack_session
 from state.events import (
     AnswerAccepted,
     AnswerFellShort,
@@ -66,12 +66,10 @@ from state.spending import CallRecord, CallStatus, Usage
 from state.store import Commit
 
 FOLDER = Path(__file__).parent
-BODIES = {"cv", "job"}
 
 
 def _session_kept(session: Session) -> dict[str, bytes]:
-    state, documents = pack_session(session)
-    return {"state": state, "documents": documents}
+    return {"state": pack_session(session), "documents": pack_documents(session)}
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def _plain(kind: type[Any]) -> Kind:
 KINDS: Mapping[str, Kind] = {
     "session": Kind(_session_kept, lambda parts: unpack_session(parts["state"], parts["documents"])),
     "session in an outcome": Kind(
-        lambda value: {"record": pack(value, exclude=BODIES)}, lambda parts: unpack(Session, parts["record"])
+        lambda value: {"record": pack_session(value)}, lambda parts: unpack(Session, parts["record"])
     ),
     "entry": Kind(lambda value: {"record": pack_entry(value)}, lambda parts: unpack_entry(parts["record"])),
     **{

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from state.codec import (
     SCHEMA,
     pack,
+    pack_documents,
     pack_entry,
     pack_session,
     unpack,
@@ -52,7 +53,7 @@ def test_what_was_packed_is_unpacked_the_same(inputs: dict[str, Any], cv: str, j
     question = replace(walk(*list(SAMPLES.values())[:1]), inputs=inputs)
     assert unpack(Question, pack(question)) == question
     session = a_session(cv=Document(text=cv), job=Document(text=job), questions=(question,), gaps=(a_gap(),))
-    assert unpack_session(*pack_session(session)) == session
+    assert unpack_session(pack_session(session), pack_documents(session)) == session
 
 
 def test_packing_is_the_same_for_the_same_value() -> None:
@@ -81,7 +82,8 @@ def test_every_event_survives_the_log(name: str) -> None:
 def test_the_documents_are_stored_once_and_never_in_the_log() -> None:
     session = a_session(cv=Document(text="MARKED"))
     opened = LogEntry(version=1, at_ms=1, expires_ms=2, question_id="", event=SessionOpened(session=session))
-    state, documents = pack_session(apply(None, opened))
+    session = apply(None, opened)
+    state, documents = pack_session(session), pack_documents(session)
     assert b"MARKED" in documents
     assert b"MARKED" not in state
     assert b"MARKED" not in pack_entry(opened)

@@ -10,7 +10,17 @@ from typing import Any
 import msgpack
 import pytest
 
-from state.codec import SCHEMA, UPGRADES, pack, pack_entry, pack_session, unpack, unpack_entry, unpack_session
+from state.codec import (
+    SCHEMA,
+    UPGRADES,
+    pack,
+    pack_documents,
+    pack_entry,
+    pack_session,
+    unpack,
+    unpack_entry,
+    unpack_session,
+)
 from state.errors import RecordUnreadable
 from state.events import EVENTS
 from state.model import Question
@@ -124,7 +134,7 @@ class TestUpgrades:
         assert unpack_entry(self.older(fields), upgrades=upgrades).expires_ms == entry.at_ms + 5
 
         session = kept["session"][1]
-        state, documents = map(self.payload, pack_session(session))
+        state, documents = map(self.payload, (pack_session(session), pack_documents(session)))
         documents = {"resume": documents["cv"], "job": documents["job"]}
         assert unpack_session(self.older(state), self.older(documents), upgrades=upgrades) == session
 

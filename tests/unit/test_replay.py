@@ -109,7 +109,7 @@ class TestFolding:
         question = session.questions[0]
         assert question.evaluation is not None
         other = replace(question, evaluation=replace(question.evaluation, score=9.0, by="SECRET"))
-        state = pack_session(replace(session, questions=(other,)))[0]
+        state = pack_session(replace(session, questions=(other,)))
         fault = replay(history.log, replace(history.stored, state=state)).fault
         assert fault is not None
         assert (fault.kind, fault.version) == (FaultKind.DIFFERENT, session.version)
@@ -119,7 +119,7 @@ class TestFolding:
     def test_a_difference_among_inputs_names_no_key_of_theirs(self) -> None:
         history = written(*opening(Priority.HIGH), *scored(8.0))
         other = replace(history.session.questions[0], inputs={"SECRET": 1})
-        state = pack_session(replace(history.session, questions=(other,)))[0]
+        state = pack_session(replace(history.session, questions=(other,)))
         fault = replay(history.log, replace(history.stored, state=state)).fault
         assert fault is not None
         assert fault.about.endswith("questions.0.inputs")
