@@ -56,7 +56,7 @@ async def test_sessions_under_every_fault_lose_nothing_and_do_nothing_twice(fold
 
 async def test_what_owners_try_after_they_were_replaced_is_refused_though_they_mind_no_lease(folder: Path) -> None:
     setting = Setting(sessions=0, believes=True, journal=False, lease_s=1.0, workers=2, at_once=2)
-    haunting = await haunt(setting, folder, attempts=5, parked=12, most_rounds=3)
+    haunting = await haunt(setting, folder, attempts=5, parked=12, most_rounds=10)
     assert haunting.refused >= 5
     assert haunting.landed == 0
     found = figures(haunting.outcome)
