@@ -25,8 +25,9 @@ def main() -> int:
     output = given.output or ROOT / ".askwell" / "load" / folder
     try:
         options = Options(
-            scenario=SCENARIOS[given.scenario].scaled(given.scale),
+            scenario=SCENARIOS[given.scenario].scaled(given.scale).shortened(given.seconds),
             scale=given.scale,
+            think=given.think,
             output=output,
             processes=given.processes,
             llm_ms=given.llm_ms,
@@ -52,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("scenario", choices=list(SCENARIOS))
     parser.add_argument("--scale", type=float, default=1.0, help="share of its users and of its length (default: 1)")
+    parser.add_argument("--seconds", type=float, help="length, where it is not to be the scenario's own")
+    parser.add_argument("--think", type=float, default=1.0, help="share of the time a candidate thinks (default: 1)")
     parser.add_argument("--processes", type=int, default=1, help="of Locust's users (default: 1)")
     parser.add_argument(
         "--host", help="a service that runs already; without it one is started, with a stub for its LLM"

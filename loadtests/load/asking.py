@@ -14,8 +14,8 @@ from typing import Any
 from locust import FastHttpUser, events
 
 from loadtests.load.samples import REFUSED, Notes, Sample, kind_of, outcome
+from loadtests.load.scenarios import READING_S, WRITING_S
 
-THINK_S = (1.0, 3.0)
 MOST_TRIES = 30
 LATER_S = 0.5
 """Up to so much later than told a user comes back, lest all that were refused come at once."""
@@ -37,12 +37,14 @@ class _Asked:
 
 
 class Asking(FastHttpUser):
-    """`notes` of all users of a process go into the folder of `--notes`, if one is named."""
+    """`notes` of all users of a process go into the folder of `--notes`, if one is named. `think` is the share of the
+    times above that they take."""
 
     abstract = True
     connection_timeout = 10.0
     network_timeout = 75.0
     notes: Notes | None = None
+    think: float = 1.0
     _pause_s: float | None = None
 
     def wait_time(self) -> float:
@@ -50,7 +52,10 @@ class Asking(FastHttpUser):
         return self.thinking_s() if pause_s is None else pause_s
 
     def thinking_s(self) -> float:
-        return random.uniform(*THINK_S)  # noqa: S311 - a mix of users, not a secret
+        return self.think * random.uniform(*READING_S)  # noqa: S311 - a mix of users, not a secret
+
+    def writing_s(self) -> float:
+        return self.think * random.uniform(*WRITING_S)  # noqa: S311
 
     def pause(self, seconds: float) -> None:
         """A test that ends meanwhile ends the pause and the user."""
@@ -117,12 +122,14 @@ class Asking(FastHttpUser):
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def _options(parser: ArgumentParser, **_: Any) -> None:
     parser.add_argument("--notes", metavar="FOLDER", help="Where to note every request, and where sessions stand")
+    parser.add_argument("--think", type=float, default=1.0, help="Share of the time that a candidate thinks")
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def _opened(environment: Any, **_: Any) -> None:
     folder = environment.parsed_options.notes if environment.parsed_options else None
     Asking.notes = Notes(Path(folder)) if folder else None
+    Asking.think = environment.parsed_options.think if environment.parsed_options else 1.0
 
 
 @events.request.add_listener  # type: ignore[untyped-decorator]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from loadtests.load.breaking import BreakingPoint
 from loadtests.load.report import Check, Run, StepRow, checks
+from loadtests.load.scenarios import READING_S, WRITING_S
 from loadtests.load.server import POOLS
 
 Cells = Sequence[str]
@@ -19,7 +20,7 @@ def markdown(run: Run) -> str:
     scenario = run.scenario
     sections = [
         f"# Load: {scenario.name}, {run.most_users:,} users, {run.seconds:,.0f} s",
-        f"Simulated LLM: {run.llm}."
+        f"Simulated LLM: {run.llm}. {_thinking(run.think)}"
         if run.bill
         else "A service that was running already: its LLM time, processor and cost are not known here.",
         _verdict(checks(run)),
@@ -31,6 +32,11 @@ def markdown(run: Run) -> str:
         *_money(run),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _thinking(share: float) -> str:
+    reading, writing = ("{:g} to {:g} s".format(*(share * one for one in span)) for span in (READING_S, WRITING_S))
+    return f"A candidate takes {reading} to read a question and to choose, {writing} to write."
 
 
 def write_csv(run: Run, folder: Path) -> None:

@@ -91,6 +91,7 @@ class Run:
     llm: str
     seconds: float
     most_users: int
+    think: float
     steps: tuple[StepRow, ...]
     errors: Mapping[str, int]
     refusals: Mapping[str, tuple[int, float]]

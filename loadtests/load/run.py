@@ -48,7 +48,8 @@ WARM_UP_TIMEOUT_S = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """`scale` is what `scenario` was scaled by. `host` is a service that runs already; without it, one is started."""
+    """`scale` is what `scenario` was scaled by, `think` the share of a candidate's time to think.
+    `host` is a service that runs already; without it, one is started."""
 
     scenario: Scenario
     scale: float
@@ -56,6 +57,7 @@ class Options:
     processes: int
     llm_ms: float
     seed: int
+    think: float = 1.0
     host: str | None = None
     tell: Callable[[str], None] = print
 
@@ -126,7 +128,8 @@ def _arguments(options: Options, url: str) -> list[str]:
     if options.processes > 1:
         port = str(free_port())
         several = ["--processes", str(options.processes), "--master-bind-port", port, "--master-port", port]
-    shape = ["--scenario", options.scenario.name, "--scale", str(options.scale)]
+    shape = ["--scenario", options.scenario.name, "--scale", str(options.scale), "--think", str(options.think)]
+    shape += ["--seconds", str(options.scenario.length_s)]
     quiet = ["--headless", "--only-summary", "--csv-full-history", "--stop-timeout", str(LEAVING_S)]
     where = ["-f", ",".join(LOCUSTFILES), "--host", url]
     return [*where, *quiet, *shape, *several, *kept, *options.scenario.user_classes]
@@ -196,6 +199,7 @@ def _reckoned(
         scenario=options.scenario,
         llm=f"median {options.llm_ms:,.0f} ms a call, lognormal with sigma {SIGMA}",
         seconds=seconds,
+        think=options.think,
         most_users=max((users for _, users in counted), default=0),
         steps=step_rows(samples, Simulated(watch.traces) if watch else None, seconds=seconds),
         errors=errors_by_kind(samples),

@@ -7,6 +7,10 @@ from dataclasses import dataclass, replace
 
 from state.errors import InvalidField
 
+READING_S = (4.0, 12.0)
+"""How long a candidate takes to read a question and to choose a reply."""
+WRITING_S = (20.0, 60.0)
+"""And to read four to six prompts and to write what they ask for."""
 SHORTEST_S = 30.0
 SHORTEST_STEP_S = 15.0
 MOST_SCALE = 10.0
@@ -47,6 +51,16 @@ class Scenario:
     user_classes: tuple[str, ...] = ("Candidate", "Reader")
     step_users: int = 0
     step_s: float = 60.0
+
+    def shortened(self, seconds: float | None) -> Scenario:
+        """With all its users for less time, after the ramp; None is its own length. Raises `InvalidField`."""
+        if seconds is None:
+            return self
+        if not self.ramp_s < seconds <= self.length_s:
+            raise InvalidField(
+                field="--seconds", fix=f"more than the ramp's {self.ramp_s:g}, at most {self.length_s:g}"
+            )
+        return replace(self, length_s=seconds)
 
     def scaled(self, factor: float) -> Scenario:
         """For a smaller machine: that share of the users and of the time, not below what a figure needs.

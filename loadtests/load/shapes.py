@@ -24,7 +24,7 @@ class ScenarioShape(LoadTestShape):
         """At the end users finish what they wait for: Locust's own end cuts those of other processes off."""
         assert self.runner is not None and self.runner.environment.parsed_options is not None  # noqa: PT018
         options = self.runner.environment.parsed_options
-        scenario = SCENARIOS[options.scenario].scaled(options.scale)
+        scenario = SCENARIOS[options.scenario].scaled(options.scale).shortened(options.seconds)
         elapsed_s = self.get_run_time()  # type: ignore[no-untyped-call]
         users = scenario.users_at(elapsed_s)
         if users is None or (scenario.step_users and self._has_broken(scenario, elapsed_s)):
@@ -51,3 +51,4 @@ class ScenarioShape(LoadTestShape):
 def _options(parser: ArgumentParser, **_: Any) -> None:
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="baseline", help="Whose shape the load has")
     parser.add_argument("--scale", type=float, default=1.0, help="Share of its users and of its length")
+    parser.add_argument("--seconds", type=float, help="Length, where it is not to be the scenario's own")

@@ -44,7 +44,7 @@ class Interviewed(Asking):
         """Until no question is left, or the candidate leaves."""
         failures = 0
         while failures < MOST_FAILURES and (question := interview.next()) is not None:
-            self.wait()  # type: ignore[no-untyped-call]
+            self.pause(self.thinking_s() if question["step"] == "ASKED" else self.writing_s())
             mood = random.random()  # noqa: S311
             if mood < GONE:
                 return

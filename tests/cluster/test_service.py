@@ -264,7 +264,7 @@ def test_load_on_the_generator_scales_the_generator_alone(service: Running) -> N
 def test_locust_s_candidates_interview_without_a_failure(service: Running) -> None:
     locustfile = EXAMPLES.parent / "loadtests" / "locustfile.py"
     command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--host", service.url]
-    limits = ["--users", "4", "--spawn-rate", "4", "--run-time", "10s", "--only-summary"]
+    limits = ["--users", "4", "--spawn-rate", "4", "--run-time", "10s", "--think", "0.1", "--only-summary"]
     run = subprocess.run(
         command + limits, env=clean_environment(), capture_output=True, text=True, timeout=90, check=False
     )

@@ -54,6 +54,7 @@ def a_run(*samples: Sample, scenario: str = "baseline", traces: tuple[Trace, ...
         llm="median 1,000 ms",
         seconds=10.0,
         most_users=100,
+        think=1.0,
         steps=step_rows(samples, Simulated(traces), seconds=10.0),
         errors=errors_by_kind(samples),
         refusals=refusals_by_kind(samples),

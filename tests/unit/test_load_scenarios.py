@@ -199,3 +199,16 @@ def test_questions_that_are_missing_are_an_error_though_the_others_came() -> Non
     )
     assert incomplete({"unasked": {"g1": "WorkUnavailable"}}) == "questions missing, WorkUnavailable"
     assert incomplete({"questions": [], "failed": {}}) == incomplete({"unasked": {}}) == ""
+
+
+def test_a_shorter_run_has_all_its_users() -> None:
+    peak = SCENARIOS["peak"]
+    short = peak.shortened(180.0)
+    assert (short.users, short.ramp_s, short.length_s) == (peak.users, peak.ramp_s, 180.0)
+    assert peak.shortened(None) is peak
+
+
+@pytest.mark.parametrize("seconds", [60.0, 601.0])
+def test_a_run_that_ends_within_its_ramp_or_is_longer_than_its_own_is_refused(seconds: float) -> None:
+    with pytest.raises(InvalidField, match="--seconds"):
+        SCENARIOS["peak"].shortened(seconds)
