@@ -13,7 +13,7 @@ from ray.serve.config import HTTPOptions
 from ray.serve.schema import LoggingConfig
 
 from serve_app.deployments import build
-from serve_app.pools import APPLICATION
+from serve_app.pools import APPLICATION, within
 from serve_app.settings import Settings
 
 OBJECT_STORE_BYTES = 128 * 1024 * 1024
@@ -46,7 +46,7 @@ def start_application(settings: Settings) -> None:
         http_options=HTTPOptions(host=settings.host, port=settings.port),
         logging_config=_quiet(),
     )
-    serve.run(build(settings), name=APPLICATION, route_prefix="/", logging_config=_quiet())
+    serve.run(build(within(settings, os.cpu_count() or 1)), name=APPLICATION, route_prefix="/", logging_config=_quiet())
 
 
 def stop() -> None:

@@ -10,6 +10,7 @@ Serve manages all of them: a dead one is replaced, a redeploy replaces every one
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -50,6 +51,8 @@ from state.sweep import Sweep
 
 ACTOR_CONCURRENCY = 10_000
 """Far above what a shard has in hand: event streams wait inside the actor."""
+BEHIND = 4
+"""Steps of niceness, up to the last there is: Ray starts its workers at 15."""
 SPREAD_BYTES = 1024 * 1024
 """Of Ray's own account of memory, which limits nothing."""
 
@@ -75,6 +78,7 @@ class GeneratorReplica(Generator, Wired):
 
     def __init__(self, settings: Settings) -> None:
         configure_logs()
+        step_back()
         self._queues = Queues()
         super().__init__(llm=wiring.llm(settings, self._queues), plain=wiring.offline_llm())
 
@@ -92,6 +96,7 @@ class EvaluatorReplica(Evaluator, Wired):
 
     def __init__(self, settings: Settings) -> None:
         configure_logs()
+        step_back()
         self._queues = Queues()
         super().__init__(llm=wiring.llm(settings, self._queues))
 
@@ -109,6 +114,7 @@ class RetrieverReplica(Retriever, Wired):
 
     def __init__(self, settings: Settings) -> None:
         configure_logs()
+        step_back()
         self._vectors = wiring.vector_store(settings)
         super().__init__(
             store=self._vectors,
@@ -128,6 +134,7 @@ class SessionStateActor(SessionState):
 
     def __init__(self, settings: Settings, app: str, shard: int) -> None:
         configure_logs()
+        step_back()
         backend = wiring.backend(settings, wiring.redis(settings))
         store = RecordStore(backend, kind="session")
         outage = wiring.outage(settings, store)
@@ -183,6 +190,11 @@ def build(settings: Settings, *, app: str = APPLICATION) -> serve.Application:
 def application(args: Mapping[str, Any]) -> serve.Application:
     """What a Serve config file imports: `args` are settings by field name, over the environment."""
     return build(load(**args))
+
+
+def step_back() -> None:
+    """Let the ingress go first where the processor is short: a refusal is to take milliseconds, work takes seconds."""
+    os.nice(BEHIND)
 
 
 def configure_logs() -> None:

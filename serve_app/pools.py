@@ -57,6 +57,15 @@ class Pool:
         }
 
 
+def within(settings: Settings, cores: int) -> Settings:
+    """For one machine with so many cores: more replicas would only take turns. A least number asked for is kept."""
+    most = {
+        f"{pool}_max": max(getattr(settings, f"{pool}_min"), min(getattr(settings, f"{pool}_max"), cores))
+        for pool in ("generator", "evaluator")
+    }
+    return settings.model_copy(update=most)
+
+
 def pools(settings: Settings, *, shared: bool) -> tuple[Pool, ...]:
     """`shared` says that the vector store is a server: the embedded one belongs to one retriever, which stays alone."""
     return (

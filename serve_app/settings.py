@@ -143,7 +143,7 @@ class Settings(BaseSettings):
     llm_attempt_s: float = Field(12, gt=0, le=600, description="Seconds one attempt at one provider may take.")
     llm_attempts: int = Field(3, ge=1, le=10, description="Attempts at one provider before the next one is asked.")
     llm_concurrency: int = Field(
-        64, ge=1, le=10_000, description="Most calls one replica has open at one provider; a 429 halves it."
+        256, ge=1, le=10_000, description="Most calls one replica has open at one provider; a 429 halves it."
     )
     llm_hedge_share: float = Field(
         0.05, ge=0, le=1, description="Share of calls that may be made twice because the first one is late."

@@ -70,9 +70,9 @@ class Resilience:
     trip_pause_s: float = 10.0
     trip_longest_pause_s: float = 300.0
 
-    limit_initial: int = 16
+    limit_initial: int = 32
     limit_minimum: int = 1
-    limit_maximum: int = 64
+    limit_maximum: int = 256
     max_waiting: int = 256
 
     attempt_s: float = 12.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from serve_app.pools import pools, within
 from serve_app.settings import Settings, is_loopback, load, table, variable
 from state.errors import InvalidField
 
@@ -100,3 +101,18 @@ def test_rollouts_change_the_defaults_they_name_and_no_others() -> None:
 )
 def test_loopback_is_told_from_the_rest(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+@pytest.mark.parametrize(("cores", "least", "most"), [(2, 1, 2), (64, 1, 4), (2, 3, 3)])
+def test_one_machine_has_no_more_replicas_of_a_pool_than_cores_unless_asked_to(
+    cores: int, least: int, most: int
+) -> None:
+    settings = within(Settings(generator_min=least, generator_max=4), cores)
+    assert (settings.generator_min, settings.generator_max) == (least, most)
+
+
+def test_before_the_embedded_store_there_is_one_retriever() -> None:
+    settings = Settings(retriever_min=2, retriever_max=3)
+    retriever = {shared: pools(settings, shared=shared)[-1] for shared in (False, True)}
+    assert (retriever[False].min_replicas, retriever[False].max_replicas) == (1, 1)
+    assert (retriever[True].min_replicas, retriever[True].max_replicas) == (2, 3)
