@@ -43,6 +43,9 @@ class Evaluator:
                 teller(None)
         return JudgedAnswer(evaluation=evaluation, follow_ups=_follow_ups(evaluation, request.round))
 
+    async def here(self) -> None:
+        """Returns at once: what it takes is what this process is busy for."""
+
     async def ready(self) -> None:
         """Returns once the replica runs and has its provider."""
 

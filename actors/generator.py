@@ -97,6 +97,9 @@ class Generator:
         teller = Teller("refine_answer", heard, _borne_by(request)) if heard else None
         return await self._grounded(request, teller)
 
+    async def here(self) -> None:
+        """Returns at once: what it takes is what this process is busy for."""
+
     async def ready(self) -> None:
         """Returns once the replica runs and has its provider."""
 

@@ -126,6 +126,9 @@ class RemoteGenerator:
         answer: Answer = await self._pool.call("refine_answer", request, heard=heard)
         return answer
 
+    async def here(self) -> None:
+        await self._pool.call("here")
+
     async def ready(self) -> None:
         await self._pool.call("ready")
 
@@ -139,6 +142,9 @@ class RemoteEvaluator:
     async def evaluate(self, request: EvaluateAnswer, heard: Heard | None = None) -> JudgedAnswer:
         judged: JudgedAnswer = await self._pool.call("evaluate", request, heard=heard)
         return judged
+
+    async def here(self) -> None:
+        await self._pool.call("here")
 
     async def ready(self) -> None:
         await self._pool.call("ready")

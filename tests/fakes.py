@@ -140,6 +140,8 @@ class FakeGenerator:
         await self._call("refine_answer")
         return an_answer(dict(request.inputs))
 
+    async def here(self) -> None: ...
+
     async def ready(self) -> None:
         self.fail("ready")
 
@@ -169,6 +171,8 @@ class FakeEvaluator:
         score = self.scores.pop(0) if len(self.scores) > 1 else self.scores[0]
         follow_up = Prompt(id=f"refine{request.round}-1-evidence", type=PromptType.TEXTAREA, question="And?")
         return JudgedAnswer(evaluation=an_evaluation(score), follow_ups=(follow_up,))
+
+    async def here(self) -> None: ...
 
     async def ready(self) -> None:
         self.fail("ready")

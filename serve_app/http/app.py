@@ -21,7 +21,7 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPIOffline(title="Askwell", version=version("askwell"), summary=SUMMARY, redoc_url=None)
     app.state.service = service
     problems.install(app)
-    app.add_middleware(Guard, settings=service.settings, probe=service.sessions.here)
+    app.add_middleware(Guard, settings=service.settings, probe=service.here)
     for router in (sessions.router, events.router, questions.router, learning.router):
         app.include_router(router, dependencies=[Depends(bearer)])
     app.include_router(health.router)

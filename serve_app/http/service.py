@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -42,10 +43,18 @@ class Sessions(Checked, Protocol):
         ...
 
 
-class GeneratorPool(Generator, Checked, Protocol): ...
+class Probed(Protocol):
+    """A pool whose delay admission goes by."""
+
+    async def here(self) -> None:
+        """Returns at once: what it takes is what the pool is busy for."""
+        ...
 
 
-class EvaluatorPool(Evaluator, Checked, Protocol): ...
+class GeneratorPool(Generator, Checked, Probed, Protocol): ...
+
+
+class EvaluatorPool(Evaluator, Checked, Probed, Protocol): ...
 
 
 class RetrieverPool(Retriever, Checked, Protocol): ...
@@ -64,3 +73,7 @@ class Service:
     plans: PlanBook
     now_ms: Callable[[], int]
     new_id: Callable[[], str]
+
+    async def here(self) -> None:
+        """Takes as long as the busiest part of the service lets it wait; no provider has a part in it."""
+        await asyncio.gather(self.sessions.here(), self.generator.here(), self.evaluator.here())
