@@ -1,0 +1,1 @@
+"""The fifteen alerts: rules as data, what they read, and when somebody is told."""
