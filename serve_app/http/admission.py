@@ -26,8 +26,8 @@ SHRINK_PAUSE_S = 0.5
 """What was let in before has to be felt before the limit shrinks again."""
 GROWTH = 0.1
 START = 64
-FEWEST = 8
-"""So few cannot be what a slow service is slow of."""
+FEWEST = 16
+"""So few cannot be what a slow service is slow of; while no more are in flight, a delay has another cause."""
 SOONEST_S, LATEST_S = 1.0, 30.0
 """When whoever was refused may come back."""
 REMEMBERED = 0.95
@@ -88,11 +88,11 @@ class Admission:
         self._shrink()
 
     def _shrink(self) -> None:
-        if self.clock() - self._shrunk_at < SHRINK_PAUSE_S:
+        floor = min(FEWEST, self.most)
+        if self.in_flight <= floor or self.clock() - self._shrunk_at < SHRINK_PAUSE_S:
             return
         self._shrunk_at = self.clock()
-        floor = min(FEWEST, self.most)
-        self.limit = max(float(floor), SHRINK * min(self.limit, max(self.in_flight, floor)))
+        self.limit = max(float(floor), SHRINK * min(self.limit, self.in_flight))
 
     def _later_s(self) -> float:
         """Those who wait are the refusals of a second, each for as long as it was told; so many are let in a second."""

@@ -75,6 +75,15 @@ def test_while_the_service_is_slow_the_limit_shrinks_and_then_grows_again(clock:
     assert admission.limit == 100
 
 
+def test_a_hiccup_with_little_in_flight_takes_no_room_from_what_comes_next(clock: Clock) -> None:
+    admission = Admission(most=100, clock=clock)
+    entered(admission, "acme", FEWEST)
+    for _ in range(10):
+        clock.now += 1
+        admission.measured(10 * SLOW_S)
+    assert entered(admission, "acme", 1000) == START - FEWEST
+
+
 def test_it_does_not_shrink_again_before_the_last_time_can_be_felt(clock: Clock) -> None:
     admission = Admission(most=100, start=100, clock=clock)
     entered(admission, "acme", 100)
