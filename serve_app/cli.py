@@ -95,7 +95,9 @@ def doctor() -> None:
 def bench(  # noqa: PLR0917 - as above
     workloads: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[WORKLOAD]...", help="questions, batch, retrieval, commits, memory; default: all."),
+        typer.Argument(
+            metavar="[WORKLOAD]...", help="questions, overload, batch, retrieval, commits, memory; default: all."
+        ),
     ] = None,
     users: Annotated[str, typer.Option(help="Users in the closed loop, one number or several.")] = "1,10,50,200",
     seconds: Annotated[float, typer.Option(min=0.1, help="Seconds that one measurement takes.")] = 10.0,

@@ -20,6 +20,8 @@ RAY_ENVIRONMENT: Mapping[str, str] = {
     "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
     # The controller looks after everything four times a second, not ten.
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.25",
+    # What Prometheus fetches every few seconds is brought together every two, not ten times a second by each process.
+    "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "2000",
     # CVs travel through handles as one message each; 4 MiB would do, headers and batches want more.
     "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(64 * 1024 * 1024),
 }

@@ -36,10 +36,15 @@ Session = deque[str]
 
 @dataclass(slots=True, kw_only=True)
 class Seen:
-    """What users have met. Latencies are milliseconds, one for each question that was answered whole."""
+    """What users have met. Latencies are milliseconds, one for each question that was answered whole.
+
+    `ended_s` is when that was, by `time.perf_counter`; `refusals_ms` how long each answer took that asks to come back.
+    """
 
     start_ms: list[float] = field(default_factory=list)
     inputs_ms: list[float] = field(default_factory=list)
+    ended_s: list[float] = field(default_factory=list)
+    refusals_ms: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
     elapsed_s: float = 0.0
 
@@ -55,6 +60,14 @@ class _Refused(Exception):
         super().__init__(kind)
         self.kind = kind
         self.rest_s = min(rest_s, LONGEST_REST_S)
+
+
+class _Later(_Refused):
+    """The service has no room, and took `took_ms` to say so."""
+
+    def __init__(self, kind: str, rest_s: float, took_ms: float) -> None:
+        super().__init__(kind, rest_s)
+        self.took_ms = took_ms
 
 
 def cv() -> str:
@@ -137,10 +150,13 @@ async def _answered(client: aiohttp.ClientSession, path: str, seen: Seen) -> Non
         _expect(question, *EVALUATED)
     except _Refused as refused:
         seen.errors[refused.kind] += 1
+        if isinstance(refused, _Later):
+            seen.refusals_ms.append(refused.took_ms)
         await asyncio.sleep(refused.rest_s)
     else:
         seen.start_ms.append((prompted - began) * 1000)
         seen.inputs_ms.append((ended - sent) * 1000)
+        seen.ended_s.append(ended)
 
 
 def _expect(question: dict[str, Any], *steps: str) -> None:
@@ -149,11 +165,14 @@ def _expect(question: dict[str, Any], *steps: str) -> None:
 
 
 async def _post(client: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    began = time.perf_counter()
     try:
         async with client.post(path, json=body) as reply:
             if reply.status >= 400:
-                rest_s = float(reply.headers.get("Retry-After", REST_S))
-                raise _Refused(f"{reply.status} {_title(await reply.read())}".strip(), rest_s)
+                kind = f"{reply.status} {_title(await reply.read())}".strip()
+                if "Retry-After" not in reply.headers:
+                    raise _Refused(kind)
+                raise _Later(kind, float(reply.headers["Retry-After"]), (time.perf_counter() - began) * 1000)
             found: dict[str, Any] = await reply.json()
             return found
     except (aiohttp.ClientError, TimeoutError) as error:

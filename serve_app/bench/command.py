@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from serve_app.bench import batch, commits, memory, questions, retrieval
+from serve_app.bench import batch, commits, memory, overload, questions, retrieval
 from serve_app.bench.plan import Plan, user_counts
 from serve_app.bench.report import Figure, Report
 from serve_app.bench.tables import tables
@@ -17,6 +17,7 @@ from state.errors import InvalidField
 
 WORKLOADS: Mapping[str, Callable[[Plan], Sequence[Figure]]] = {
     "questions": questions.measure,
+    "overload": overload.measure,
     "batch": batch.measure,
     "retrieval": retrieval.measure,
     "commits": commits.measure,

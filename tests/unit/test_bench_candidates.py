@@ -20,9 +20,10 @@ PROMPTS = [{"id": "context"}, {"id": "achievement"}, {"id": "unheard-of"}]
 
 @dataclass
 class Interviews:
-    """Sessions of two questions; `refusing` answers 503 to all that is asked of questions."""
+    """Sessions of two questions; `refusing` answers 503 with the headers `later` to all that is asked of questions."""
 
     refusing: bool = False
+    later: dict[str, str] = field(default_factory=dict)
     full: bool = False
     documents: set[str] = field(default_factory=set)
     steps: Counter[str] = field(default_factory=Counter)
@@ -38,7 +39,7 @@ class Interviews:
 
     async def step(self, request: web.Request) -> web.Response:
         if self.refusing:
-            return web.json_response({"title": "The service is at its limit"}, status=503)
+            return web.json_response({"title": "The service is at its limit"}, status=503, headers=self.later)
         session, step = request.match_info["session"], request.match_info["step"]
         self.busy[session] += 1
         self.most_at_once_in_a_session = max(self.most_at_once_in_a_session, self.busy[session])
@@ -65,7 +66,7 @@ async def test_users_answer_every_question_once_each_on_a_session_of_its_own() -
     async with served(interviews) as url, client_of(url, connections=3) as client:
         sessions = deque(await opened(client, 5))
         seen = await closed_loop(client, sessions, users=3, seconds=60)
-    assert seen.questions == 10
+    assert seen.questions == len(seen.ended_s) == 10
     assert not seen.errors
     assert not sessions
     assert interviews.steps == {"experience": 10, "inputs": 10}
@@ -88,6 +89,15 @@ async def test_a_refusal_counts_as_an_error_of_its_kind_and_not_as_a_question() 
         seen = await closed_loop(client, sessions, users=1, seconds=60)
     assert seen.questions == 0
     assert seen.errors == {"503 The service is at its limit": 2}
+    assert seen.refusals_ms == []
+
+
+async def test_how_long_a_refusal_took_is_told_where_it_says_when_to_come_back() -> None:
+    interviews = Interviews(refusing=True, later={"Retry-After": "0"})
+    async with served(interviews) as url, client_of(url, connections=2) as client:
+        seen = await closed_loop(client, deque(await opened(client, 1)), users=1, seconds=60)
+    assert len(seen.refusals_ms) == 2
+    assert all(took_ms > 0 for took_ms in seen.refusals_ms)
 
 
 async def test_what_time_does_not_allow_is_left_for_the_next_window() -> None:
