@@ -23,6 +23,8 @@ from actors.batching import Batching
 from actors.embeddings import Embedder, Vectors
 from state.errors import StoreUnavailable
 from state.messages import NOBODY, Origin
+from state.metrics.labels import CacheLevel, Operation
+from state.metrics.recorder import SILENT, Recorder
 
 log = structlog.get_logger()
 MOST_TEXTS = 100
@@ -69,7 +71,8 @@ class CacheFigures:
 class CachedEmbedder:
     """An `Embedder` over another one, whose vectors it holds for `keep_s` after their last use, at most `most`.
 
-    The calls that arrive together on behalf of one session are joined: a call is paid by one session.
+    The calls that arrive together on behalf of one session are joined: a call is paid by one session. `recorder` is
+    told of every lookup; a text that waits for another caller's call counts as found.
     """
 
     def __init__(
@@ -80,12 +83,14 @@ class CachedEmbedder:
         most: int = 20_000,
         keep_s: float = 900.0,
         clock: Callable[[], float] = time.monotonic,
+        recorder: Recorder = SILENT,
     ) -> None:
         self._inner = inner
         self._shared = shared
         self._most = most
         self._keep_s = keep_s
         self._clock = clock
+        self._recorder = recorder
         self._held: OrderedDict[bytes, tuple[float, Vectors]] = OrderedDict()
         self._looking: asyncio.TimerHandle | None = None
         self._coming: dict[bytes, asyncio.Future[Vectors]] = {}
@@ -117,6 +122,8 @@ class CachedEmbedder:
                 self.figures.joined += 1
             else:
                 missing[digest] = text
+        found = len(texts) - len(missing)
+        self._recorder.looked_up(CacheLevel.L1, Operation.EMBED, hits=found, misses=len(missing))
         if missing:
             rows |= await self._fetched(missing, origin, private=private)
         for digest, future in coming.items():
@@ -191,11 +198,14 @@ class CachedEmbedder:
             log.warning("shared_vectors_not_looked_for")
             return {}
         size = self.dimension * np.dtype(np.float32).itemsize
-        return {
+        rows = {
             digest: np.frombuffer(kept, dtype=np.float32)
             for digest, kept in zip(digests, found, strict=True)
             if kept is not None and len(kept) == size
         }
+        missed = len(digests) - len(rows)
+        self._recorder.looked_up(CacheLevel.L2, Operation.EMBED, hits=len(rows), misses=missed)
+        return rows
 
     async def _to_shared(self, rows: dict[bytes, Vectors]) -> None:
         if self._shared is None:

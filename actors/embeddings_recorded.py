@@ -12,6 +12,8 @@ from actors.providers.port import ProviderError
 from actors.resilience.bookkeeping import Bookkeeping
 from actors.resilience.recording import Price
 from state.messages import Origin
+from state.metrics.labels import variant_of
+from state.metrics.recorder import SILENT, Recorder, record_call
 from state.spending import CallRecord, CallStatus, Ledger, Usage
 
 
@@ -40,10 +42,11 @@ class Records(Protocol):
 class EmbeddingRecords:
     """Implements `Records` over a ledger. A record that cannot be kept is logged and loses no vector."""
 
-    def __init__(self, *, ledger: Ledger, price: Price, now_ms: Callable[[], int]) -> None:
+    def __init__(self, *, ledger: Ledger, price: Price, now_ms: Callable[[], int], recorder: Recorder = SILENT) -> None:
         self._ledger = ledger
         self._price = price
         self._now_ms = now_ms
+        self._recorder = recorder
         self._books = Bookkeeping(event="call_not_recorded", patience_s=0.0)
 
     @contextmanager
@@ -58,7 +61,9 @@ class EmbeddingRecords:
             raise
         finally:
             latency_ms = (asyncio.get_running_loop().time() - began) * 1000
-            self._books.begin(self._ledger.record(self._record(call, status, fault, at_ms, latency_ms)))
+            record = self._record(call, status, fault, at_ms, latency_ms)
+            record_call(self._recorder, record, variant=variant_of(call.origin.flags))
+            self._books.begin(self._ledger.record(record))
 
     async def drain(self) -> None:
         await self._books.drain()

@@ -12,7 +12,7 @@ from actors.prompts import WORDINGS, Rendered, Wording, parsed, rendered, repair
 from actors.providers.port import Call, Fault, Provider, ProviderError, Reply
 from state.costs import FURTHER
 from state.errors import AskwellError, BrokenReply, StepTimedOut, Throttled, WorkUnavailable
-from state.messages import EvaluateAnswer, RefineAnswer, WriteAnswer, WriteQuestion
+from state.messages import EvaluateAnswer, FindGaps, RefineAnswer, WriteAnswer, WriteQuestion
 
 UNUSABLE = frozenset({Fault.DECLINED, Fault.CUT_OFF, Fault.GARBLED})
 """Faults of a reply that came."""
@@ -74,6 +74,7 @@ def _call(prompt: Rendered, request: Request, heard: Written | None, *, deadline
         max_output_tokens=prompt.max_output_tokens,
         origin=request.origin,
         variant="experimental" if flags.get("experimental_llm_model") else "usual",
+        priority=None if isinstance(request, FindGaps) else request.gap.priority,
         legacy_input_tokens=prompt.legacy_input_tokens,
         deadline=deadline,
         heard=heard,

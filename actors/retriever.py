@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid5
 
@@ -18,6 +19,8 @@ from actors.ranking import Match, choose
 from actors.vectors import Collection, Hit, Payload, Point, Query, VectorStore
 from state.errors import WorkUnavailable
 from state.messages import FindResources, FindSimilar, Origin, Owner
+from state.metrics.labels import Labels, Operation, variant_of
+from state.metrics.recorder import SILENT, Recorder, Timed
 from state.model import Document, Experience, Gap, Question, RankedResource
 
 NAMESPACE = UUID("5b0f6d0e-8a55-4c0b-9d0c-6f1f0a5c7e21")
@@ -38,13 +41,23 @@ class Retriever:
     unless it is there. The ids of its points are derived from the resources', so that replicas that
     do it at once write the same points. After a failure it is prepared again, because the store may
     have come back empty. What arrives together is searched for in one query, and stored in one write.
+    `recorder` is told of searches and of the embedding cache's lookups; `clock_ns` times them.
     """
 
     def __init__(
-        self, *, store: VectorStore, embedder: Embedder, catalogue: Catalogue, shared: SharedVectors | None = None
+        self,
+        *,
+        store: VectorStore,
+        embedder: Embedder,
+        catalogue: Catalogue,
+        shared: SharedVectors | None = None,
+        recorder: Recorder = SILENT,
+        clock_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self._store = store
-        self._embedder = CachedEmbedder(embedder, shared=shared)
+        self._embedder = CachedEmbedder(embedder, shared=shared, recorder=recorder)
+        self._recorder = recorder
+        self._clock_ns = clock_ns
         self._searches: Batching[Collection, Query, list[Hit]] = Batching(self._search, most=MOST_TOGETHER)
         self._writes: Batching[Collection, Point, None] = Batching(self._write, most=MOST_TOGETHER)
         self._catalogue = catalogue
@@ -56,10 +69,11 @@ class Retriever:
     async def find_resources(self, request: FindResources) -> tuple[RankedResource, ...]:
         """At most `request.limit` resources near the need, best first; see `actors.ranking`."""
         need = ", ".join((request.need, *request.skills))
-        vector = (await self._embedder.embed([need], request.origin))[0]
-        everything = Query(vector=vector, limit=len(self._catalogue.resources))
-        async with self._ready_store():
-            [hits] = await self._searches.results(self._resources, [everything])
+        with self._timed(Operation.FIND_RESOURCES, request.origin):
+            vector = (await self._embedder.embed([need], request.origin))[0]
+            everything = Query(vector=vector, limit=len(self._catalogue.resources))
+            async with self._ready_store():
+                [hits] = await self._searches.results(self._resources, [everything])
         by_id = self._catalogue.by_id
         matches = [Match(resource=by_id[hit.payload["id"]], match=hit.score) for hit in hits]
         return choose(matches, request, floor=self._embedder.floor)
@@ -72,8 +86,9 @@ class Retriever:
         """
         batches = [request.texts] if request.concurrently else [(text,) for text in request.texts]
         found: list[tuple[Experience, ...]] = []
-        for texts in batches:
-            found += await self._similar(texts, request)
+        with self._timed(Operation.FIND_SIMILAR, request.owner.origin):
+            for texts in batches:
+                found += await self._similar(texts, request)
         return tuple(found)
 
     async def remember(self, owner: Owner, question: Question, gap: Gap) -> None:
@@ -111,6 +126,10 @@ class Retriever:
         """Returns once the catalogue is indexed and the store answers; raises `RetryLater` otherwise."""
         async with self._ready_store() as store:
             await store.count(self._resources, {})
+
+    def _timed(self, operation: Operation, origin: Origin) -> Timed:
+        """A search, with the embedding of what it is for."""
+        return Timed(self._recorder, Labels(operation, variant=variant_of(origin.flags)), self._clock_ns)
 
     async def _similar(self, texts: Sequence[str], request: FindSimilar) -> list[tuple[Experience, ...]]:
         lines = _experience_lines(request.cv)

@@ -4,6 +4,8 @@
         │                   └──> Generator, Evaluator, Retriever (pools)
         └──> Generator, Retriever
 
+    all of them ── what they have recorded, once a second ──> monitor (a deployment actor) ──> Redis
+
 Serve manages all of them: a dead one is replaced, a redeploy replaces every one, a shutdown ends them.
 """
 
@@ -13,7 +15,7 @@ import logging
 import os
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -26,23 +28,29 @@ from ray.serve.handle import DeploymentHandle
 
 from actors.evaluator import Evaluator
 from actors.generator import Generator
+from actors.monitoring.flushing import Recording
+from actors.monitoring.health import Check
 from actors.resilience.limit import Queues
 from actors.retriever import Retriever
 from actors.telling import Told, streamed
-from serve_app import wire, wiring
+from serve_app import measuring, wire, wiring
 from serve_app.http.app import create_app
 from serve_app.http.service import EvaluatorPool, GeneratorPool, RetrieverPool, Service
 from serve_app.pools import APPLICATION, EVALUATOR, GENERATOR, RETRIEVER, ingress_options, pools
 from serve_app.remote import (
+    MONITOR,
     RemoteEvaluator,
     RemoteGenerator,
+    RemoteMonitor,
     RemoteRetriever,
+    named_actor,
     remote_sessions,
     session_actor_name,
 )
 from serve_app.scaling import WAITING
 from serve_app.settings import Settings, load
 from state.calls import Calls
+from state.metrics.labels import Component
 from state.plans import PlanBook
 from state.session_actor import SessionState
 from state.steps import StepWork
@@ -62,12 +70,16 @@ class Wired:
 
     PORT: ClassVar[type]
 
+    recording: Recording
+
     async def wired(self, method: str, sent: bytes) -> bytes:
         """The method's result. Raises what the method raises."""
+        self.recording.start()
         return wire.encode(await getattr(self, method)(*wire.arguments(self.PORT, method).decode(sent)))
 
     async def streamed(self, method: str, sent: bytes) -> AsyncIterator[Told | bytes]:
         """The same, and before it what is heard of the result as it is written."""
+        self.recording.start()
         work = partial(getattr(self, method), *wire.arguments(self.PORT, method).decode(sent))
         async for told in streamed(work):
             yield told if isinstance(told, Told) else wire.encode(told)
@@ -76,11 +88,12 @@ class Wired:
 class GeneratorReplica(Generator, Wired):
     PORT = GeneratorPool
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, app: str) -> None:
         configure_logs()
         step_back()
         self._queues = Queues()
-        super().__init__(llm=wiring.llm(settings, self._queues), plain=wiring.offline_llm())
+        self.recording = measuring.recording(settings, RemoteMonitor(app).take)
+        super().__init__(llm=wiring.llm(settings, self._queues, self.recording.recorder), plain=wiring.offline_llm())
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """What `serve_app.scaling` has to know beside the requests in hand."""
@@ -89,16 +102,18 @@ class GeneratorReplica(Generator, Wired):
     async def __del__(self) -> None:
         """Awaited by Serve when the replica is shut down: records under way are written first."""
         await self.aclose()
+        await self.recording.aclose()
 
 
 class EvaluatorReplica(Evaluator, Wired):
     PORT = EvaluatorPool
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, app: str) -> None:
         configure_logs()
         step_back()
         self._queues = Queues()
-        super().__init__(llm=wiring.llm(settings, self._queues))
+        self.recording = measuring.recording(settings, RemoteMonitor(app).take)
+        super().__init__(llm=wiring.llm(settings, self._queues, self.recording.recorder))
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """As `GeneratorReplica.record_autoscaling_stats`."""
@@ -107,26 +122,31 @@ class EvaluatorReplica(Evaluator, Wired):
     async def __del__(self) -> None:
         """As `GeneratorReplica.__del__`."""
         await self.aclose()
+        await self.recording.aclose()
 
 
 class RetrieverReplica(Retriever, Wired):
     PORT = RetrieverPool
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, app: str) -> None:
         configure_logs()
         step_back()
+        self.recording = measuring.recording(settings, RemoteMonitor(app).take)
+        recorder = self.recording.recorder
         self._vectors = wiring.vector_store(settings)
         super().__init__(
             store=self._vectors,
-            embedder=wiring.embedder(settings, wiring.embedding_ledger(settings)),
+            embedder=wiring.embedder(settings, wiring.embedding_ledger(settings), recorder),
             catalogue=wiring.catalogue(),
             shared=wiring.shared_vectors(settings),
+            recorder=recorder,
         )
 
     async def __del__(self) -> None:
         """As `GeneratorReplica.__del__`; and an embedded store is free for the replica that follows."""
         await self.aclose()
         await self._vectors.aclose()
+        await self.recording.aclose()
 
 
 class SessionStateActor(SessionState):
@@ -139,6 +159,7 @@ class SessionStateActor(SessionState):
         store = RecordStore(backend, kind="session")
         outage = wiring.outage(settings, store)
         retriever = RemoteRetriever(app)
+        self._recording = measuring.recording(settings, RemoteMonitor(app).take)
         super().__init__(
             store=store,
             lease=wiring.lease(settings, backend, session_actor_name(shard), outage),
@@ -155,11 +176,35 @@ class SessionStateActor(SessionState):
             now_ms=wiring.now_ms,
             ttl_s=settings.session_ttl_s,
             rollouts=settings.flag_rollouts,
+            erasures=measuring.erasures(backend),
+            recorder=self._recording.recorder,
         )
 
     async def wired(self, method: str, *args: Any, **kwargs: Any) -> bytes:
         """A method's result as `serve_app.wire` writes it. Raises what the method raises."""
+        self._recording.start()
         return wire.encode(await getattr(self, method)(*args, **kwargs))
+
+
+class MonitorActor:
+    """Takes what every process has recorded; see `actors.monitoring`."""
+
+    def __init__(self, settings: Settings, app: str) -> None:
+        configure_logs()
+        step_back()
+        backend = wiring.backend(settings, wiring.redis(settings))
+        checks: Mapping[Component, Check] = {
+            Component.REDIS: backend.ping,
+            Component.SESSIONS: remote_sessions(settings.session_actors, partial(named_actor, app)).ready,
+            Component.GENERATOR: RemoteGenerator(app).ready,
+            Component.EVALUATOR: RemoteEvaluator(app).ready,
+            Component.RETRIEVER: RemoteRetriever(app).ready,
+        }
+        self._monitor = measuring.monitor(settings, backend, checks)
+
+    async def take(self, flushes: Sequence[bytes]) -> None:
+        """See `actors.monitoring.monitor.Monitor.take`."""
+        await self._monitor.take(flushes)
 
 
 class Ingress:
@@ -174,7 +219,8 @@ def build(settings: Settings, *, app: str = APPLICATION) -> serve.Application:
     options = {pool.name: pool.options() for pool in pools(settings, shared=settings.qdrant_url is not None)}
     replicas = {GENERATOR: GeneratorReplica, EVALUATOR: EvaluatorReplica, RETRIEVER: RetrieverReplica}
     bound = {
-        name: serve.deployment(replica).options(**options[name]).bind(settings) for name, replica in replicas.items()
+        name: serve.deployment(replica).options(**options[name]).bind(settings, app)
+        for name, replica in replicas.items()
     }
 
     def http() -> FastAPI:
@@ -182,7 +228,7 @@ def build(settings: Settings, *, app: str = APPLICATION) -> serve.Application:
         return create_app(_service(settings, app))
 
     ingress = serve.deployment(serve.ingress(http)(Ingress)).options(
-        **ingress_options(settings), deployment_actors=_session_actors(settings, app)
+        **ingress_options(settings), deployment_actors=_deployment_actors(settings, app)
     )
     return ingress.bind(bound[GENERATOR], bound[EVALUATOR], bound[RETRIEVER])
 
@@ -230,29 +276,29 @@ def _service(settings: Settings, app: str) -> Service:
         plans=PlanBook(store=plans, backend=backend, now_ms=wiring.now_ms, ttl_s=settings.plan_ttl_s),
         now_ms=wiring.now_ms,
         new_id=lambda: uuid.uuid4().hex,
+        windows=measuring.windows(backend),
+        recording=measuring.recording(settings, RemoteMonitor(app).take),
     )
 
 
-def _session_actors(settings: Settings, app: str) -> list[DeploymentActorConfig]:
-    """Over the nodes, so that none takes all of them along when it is lost. Ray spreads in turn only what one node
-    asks it for, and has a random node ask for an actor that wants nothing: so these want a little.
+def _deployment_actors(settings: Settings, app: str) -> list[DeploymentActorConfig]:
+    """The session actors over the nodes, so that none takes all of them along when it is lost, and the monitor. Ray
+    spreads in turn only what one node asks it for, and has a random node ask for an actor that wants nothing: so these
+    want a little.
 
     The arguments are bound into the class: Serve's own would be shown in the dashboard as JSON.
     """
 
-    def bound(shard: int) -> type[SessionStateActor]:
-        class Bound(SessionStateActor):
+    def actor(name: str, wrapped: type, *args: Any) -> DeploymentActorConfig:
+        class Bound(wrapped):  # type: ignore[misc]
             def __init__(self) -> None:
-                super().__init__(settings, app, shard)
+                super().__init__(settings, app, *args)
 
-        Bound.__name__ = SessionStateActor.__name__
-        Bound.__qualname__ = SessionStateActor.__qualname__  # Ray titles a busy process by it
-        return Bound
-
-    return [
-        DeploymentActorConfig(
-            name=session_actor_name(shard),
-            actor_class=ray.remote(bound(shard)),
+        Bound.__name__ = wrapped.__name__
+        Bound.__qualname__ = wrapped.__qualname__  # Ray titles a busy process by it
+        return DeploymentActorConfig(
+            name=name,
+            actor_class=ray.remote(Bound),
             actor_options={
                 "num_cpus": 0,
                 "max_concurrency": ACTOR_CONCURRENCY,
@@ -260,5 +306,6 @@ def _session_actors(settings: Settings, app: str) -> list[DeploymentActorConfig]
                 "memory": SPREAD_BYTES,
             },
         )
-        for shard in range(settings.session_actors)
-    ]
+
+    sessions = [actor(session_actor_name(shard), SessionStateActor, shard) for shard in range(settings.session_actors)]
+    return sessions if settings.recording == "off" else [*sessions, actor(MONITOR, MonitorActor)]

@@ -7,9 +7,12 @@ the pools' work is repeatable, and the session actor recognises a request by its
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import ray
 from ray import serve
 from ray.actor import ActorHandle
 from ray.exceptions import RayActorError, RayError, RayTaskError
@@ -19,7 +22,7 @@ from ray.serve.handle import DeploymentHandle
 from actors.telling import Retold, Told
 from serve_app import wire
 from serve_app.http.service import EvaluatorPool, GeneratorPool, RetrieverPool, Sessions
-from serve_app.pools import EVALUATOR, GENERATOR, RETRIEVER
+from serve_app.pools import EVALUATOR, GENERATOR, INGRESS, RETRIEVER
 from serve_app.routing import PAUSE_S, Lost, RoutedSessions
 from state.errors import AskwellError, Broken, Overloaded, WorkUnavailable
 from state.messages import (
@@ -42,6 +45,7 @@ from state.messages import (
 from state.model import Answer, Experience, Gap, Question, RankedResource
 
 POOL_DELIVERIES = 3
+MONITOR = "monitor"
 WIRED = frozenset({"create", "read", "reply"})
 """The session actors' calls whose results are large, and of types for the wire."""
 
@@ -76,14 +80,14 @@ class RemotePool:
             except RayTaskError as error:
                 raise _cause(error) from None
             except BackPressureError:
-                raise Overloaded(f"The {self._name} pool has no room.") from None
+                raise Overloaded(f"The {self._name} pool has no room.", pool=self._name) from None
             except (RayActorError, DeploymentUnavailableError) as error:
                 if delivery == POOL_DELIVERIES:
-                    raise WorkUnavailable(f"The {self._name} pool lost its replica.") from error
+                    raise WorkUnavailable(f"The {self._name} pool lost its replica.", pool=self._name) from error
                 args = tuple(map(_again, args))
                 await asyncio.sleep(PAUSE_S)
             except (RayServeException, RayError) as error:
-                raise WorkUnavailable(f"The {self._name} pool cannot be reached.") from error
+                raise WorkUnavailable(f"The {self._name} pool cannot be reached.", pool=self._name) from error
             else:
                 return wire.result(self._port, method).decode(told)
         raise AssertionError("unreachable")
@@ -176,17 +180,18 @@ class RemoteRetriever:
 
 class RemoteSessions:
     """A session-state actor by name; implements `serve_app.routing.SessionActor`. Where it died Serve replaces it, and
-    the handle is got anew."""
+    the handle is got anew by `find`, which raises `ValueError` where there is none."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, find: Callable[[str], ActorHandle]) -> None:
         self.name = name
+        self._find = find
         self._handle: ActorHandle | None = None
 
     async def once(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Deliver a call. Raises `Lost` where the actor is not there, or died with the call in hand."""
         try:
             if self._handle is None:
-                self._handle = serve.get_deployment_actor(self.name)
+                self._handle = self._find(self.name)
             if method in WIRED:
                 return wire.result(Sessions, method).decode(await self._handle.wired.remote(method, *args, **kwargs))
             return await getattr(self._handle, method).remote(*args, **kwargs)
@@ -197,9 +202,43 @@ class RemoteSessions:
             raise Lost(f"{self.name} is not there.") from error
 
 
-def remote_sessions(shards: int) -> RoutedSessions:
-    """The session-state actors of this application."""
-    return RoutedSessions([RemoteSessions(session_actor_name(shard)) for shard in range(shards)])
+class RemoteMonitor:
+    """The monitor from any process of the application, pools' replicas and session-state actors among them."""
+
+    def __init__(self, app: str) -> None:
+        self._find = partial(named_actor, app)
+        self._handle: ActorHandle | None = None
+
+    async def take(self, flushes: Sequence[bytes]) -> None:
+        """See `actors.monitoring.flushing.Deliver`. Raises `Lost` where the monitor is not there."""
+        try:
+            if self._handle is None:
+                self._handle = self._find(MONITOR)
+            await self._handle.take.remote(flushes)
+        except RayTaskError as error:
+            raise _cause(error) from None
+        except (RayError, ValueError) as error:
+            self._handle = None
+            raise Lost("The monitor is not there.") from error
+
+
+def remote_sessions(shards: int, find: Callable[[str], ActorHandle] = serve.get_deployment_actor) -> RoutedSessions:
+    """The session-state actors of this application. Only replicas of the ingress find them by Serve's own means."""
+    return RoutedSessions([RemoteSessions(session_actor_name(shard), find) for shard in range(shards)])
+
+
+def named_actor(app: str, name: str) -> ActorHandle:
+    """One of the ingress's deployment actors, found by any process: Serve names them by application, deployment,
+    version and name. While a redeploy has one of each version, either. Raises `ValueError` where there is none."""
+    for actor in ray.util.list_named_actors(all_namespaces=True):
+        match actor["name"].split("::"):
+            case [_, found_app, found_deployment, _, found] if (found_app, found_deployment, found) == (
+                app,
+                INGRESS,
+                name,
+            ):
+                return ray.get_actor(actor["name"], namespace=actor["namespace"])
+    raise ValueError(f"There is no actor {name}.")
 
 
 def _again(request: Any) -> Any:

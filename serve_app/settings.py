@@ -186,6 +186,18 @@ class Settings(BaseSettings):
     )
     retriever_concurrency: int = Field(64, ge=1, description="Requests one retriever replica works on at once.")
 
+    recording: Literal["on", "off"] = Field(
+        "on", description="Whether metrics are recorded; off to measure what that costs."
+    )
+    health_every_s: float = Field(
+        5, ge=1, le=60, description="Seconds between two looks at the health of Redis, the pools and the vector store."
+    )
+    operators: tuple[str, ...] = Field(
+        (),
+        description="Tenants who see in the metrics what the others and their sessions cost, as JSON; without API keys "
+        "everybody does.",
+    )
+
     rollouts: Mapping[str, Percent] = Field(
         default_factory=dict,
         description='Flags that differ from their defaults, in percent, as JSON: {"advanced_quality_evaluation": 0}.',
@@ -258,6 +270,13 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _operators_are_tenants(self) -> Self:
+        unknown = sorted(set(self.operators) - set(self.api_keys))
+        if unknown:
+            raise ValueError(f"ASKWELL_OPERATORS names {unknown}, who are no tenants of ASKWELL_API_KEYS")
+        return self
+
+    @model_validator(mode="after")
     def _embeddings_have_a_key(self) -> Self:
         if self.embeddings != "offline" and getattr(self, f"{self.embeddings}_api_key") is None:
             raise ValueError(f"ASKWELL_EMBEDDINGS is {self.embeddings}: set {self.embeddings.upper()}_API_KEY too")
@@ -278,6 +297,10 @@ class Settings(BaseSettings):
     def flag_rollouts(self) -> Mapping[str, float]:
         """Every flag's percentage: the defaults with what `rollouts` changes."""
         return {**DEFAULT_ROLLOUTS, **self.rollouts}
+
+    def is_operator(self, tenant: str) -> bool:
+        """Whether the tenant may know of the others."""
+        return not self.api_keys or tenant in self.operators
 
     @property
     def base_url(self) -> str:
@@ -308,7 +331,7 @@ def table() -> str:
     rows = ["| variable | default | what it sets |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True, validated_data={})
-        shown = "none" if default in (None, {}) else str(default)
+        shown = "none" if default in (None, {}, ()) else str(default)
         rows.append(f"| `{variable(name)}` | {shown} | {field.description} |")
     return "\n".join(rows)
 

@@ -42,6 +42,7 @@ from state.durability import Durability, Mode
 from state.errors import InvalidField
 from state.lease import BEATS, Lease
 from state.ledger import RedisLedger
+from state.metrics.recorder import SILENT, Recorder
 from state.outage import Outage
 from state.paid import StoredPaidResults
 from state.prices import prices_from
@@ -81,21 +82,26 @@ def outage(settings: Settings, store: RecordStore) -> Outage | None:
     return Outage(store, settings.data_dir.resolve() / "journal")
 
 
-def llm(settings: Settings, queues: Queues | None = None) -> LLM:
+def llm(settings: Settings, queues: Queues | None = None, recorder: Recorder = SILENT) -> LLM:
     """The providers whose keys are set, one standing in for the other; without a key the offline rules.
 
-    `queues` learns of the queues before them.
+    `queues` learns of the queues before them, `recorder` of the calls.
     """
     if not targets(settings):
         return offline_llm()
     store, figures = redis(settings), resilience(settings)
     paid = StoredPaidResults(RedisBackend(store))
-    return PaidOnce(prompted_llm(settings, store, figures, queues), paid=paid, patience_s=figures.store_patience_s)
+    return PaidOnce(
+        prompted_llm(settings, store, figures, queues, recorder), paid=paid, patience_s=figures.store_patience_s
+    )
 
 
-def prompted_llm(settings: Settings, store: Redis, figures: Resilience, queues: Queues | None = None) -> PromptedLLM:
-    """The language models under all policies, recorded in `store`."""
-    return recorded_llm(settings, figures, ledger=RedisLedger(store), flights=RedisFlights(store), queues=queues)
+def prompted_llm(
+    settings: Settings, store: Redis, figures: Resilience, queues: Queues | None = None, recorder: Recorder = SILENT
+) -> PromptedLLM:
+    """The language models under all policies, recorded in `store`, and for the metrics."""
+    ledger, flights = RedisLedger(store), RedisFlights(store)
+    return recorded_llm(settings, figures, ledger=ledger, flights=flights, queues=queues, recorder=recorder)
 
 
 def recorded_llm(
@@ -106,6 +112,7 @@ def recorded_llm(
     flights: Flights | None,
     wordings: Mapping[str, Wording] = WORDINGS,
     queues: Queues | None = None,
+    recorder: Recorder = SILENT,
 ) -> PromptedLLM:
     """As `prompted_llm`, recorded in any ledger; without `flights` no call is shared with another process."""
     prices = prices_from(settings.prices)
@@ -120,6 +127,7 @@ def recorded_llm(
         rng=Random(),  # noqa: S311 - spreads retries, guards nothing
         now_ms=now_ms,
         queues=queues,
+        recorder=recorder,
     )
     return PromptedLLM(provider, deadline_s=figures.deadline_s, wordings=wordings)
 
@@ -175,9 +183,9 @@ def offline_llm() -> OfflineLLM:
     return OfflineLLM(lexicon=Lexicon.shipped(), embedder=offline_embedder())
 
 
-def embedder(settings: Settings, ledger: Ledger | None = None) -> Embedder:
+def embedder(settings: Settings, ledger: Ledger | None = None, recorder: Recorder = SILENT) -> Embedder:
     """Whoever turns the retriever's texts into vectors. What that costs is recorded where a ledger is given."""
-    records = None if ledger is None else _embedding_records(settings, ledger)
+    records = None if ledger is None else _embedding_records(settings, ledger, recorder)
     if settings.embeddings == "openai":
         from actors.embeddings_openai import OpenAIEmbedder  # noqa: PLC0415 - as in _adapter
 
@@ -202,10 +210,10 @@ def embedder(settings: Settings, ledger: Ledger | None = None) -> Embedder:
     return LocalEmbedder(offline_embedder())
 
 
-def _embedding_records(settings: Settings, ledger: Ledger) -> EmbeddingRecords:
+def _embedding_records(settings: Settings, ledger: Ledger, recorder: Recorder) -> EmbeddingRecords:
     prices = prices_from(settings.prices)
     prices.load()
-    return EmbeddingRecords(ledger=ledger, price=prices.price, now_ms=now_ms)
+    return EmbeddingRecords(ledger=ledger, price=prices.price, now_ms=now_ms, recorder=recorder)
 
 
 @cache

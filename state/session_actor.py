@@ -20,6 +20,9 @@ from state.events import QuestionEvent, SessionOpened
 from state.inputs import check_inputs
 from state.lease import Lease
 from state.messages import Delta, Heard, Origin
+from state.metrics.erasures import Erasures
+from state.metrics.recorder import SILENT, Recorder
+from state.metrics.verdicts import record_verdict
 from state.model import Document, Gap, Question, Session
 from state.outage import Outage
 from state.outcomes import OWN_KEY, Caller, Outcome, begun, known, question_reply, session_reply, unanswered
@@ -64,7 +67,8 @@ class Reply:
 
 class SessionState:
     """One shard's owner. All methods raise `StoreUnavailable` or `Fenced` where the session cannot be
-    held now; the same request then finds it whole, here or at its new owner."""
+    held now; the same request then finds it whole, here or at its new owner. `recorder` is told of commits and of
+    verdicts; `erasures`, where there are metrics, of erased sessions."""
 
     def __init__(
         self,
@@ -79,6 +83,8 @@ class SessionState:
         rollouts: Mapping[str, float],
         outage: Outage | None = None,
         max_held: int = 10_000,
+        erasures: Erasures | None = None,
+        recorder: Recorder = SILENT,
     ) -> None:
         self._ttl_ms = int(ttl_s * 1000)
         self._sessions = Ownership(
@@ -89,7 +95,10 @@ class SessionState:
             now_ms=now_ms,
             ttl_ms=self._ttl_ms,
             max_held=max_held,
+            recorder=recorder,
         )
+        self._erasures = erasures
+        self._recorder = recorder
         self._work = work
         self._lease = lease
         self._sweep = sweep
@@ -172,6 +181,8 @@ class SessionState:
             self._sessions.drop(held)
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._sweep.erased(tenant, session_id)
+            if self._erasures is not None:
+                await self._erasures.note(session_id, held.session.created_ms)
             await self._work.forget(held.session)
             steps = held.session.version
             receipt = Receipt(session_id=session_id, tenant=tenant, erased_ms=self._now_ms(), steps=steps)
@@ -310,6 +321,7 @@ class SessionState:
                 session = await self._sessions.commit(held, target, event)
                 held.telling.end(target)
                 question = session.require(target)
+                record_verdict(self._recorder, session, question, event)
         except Exception as error:
             held.telling.end(target)
             if not held.dropped:

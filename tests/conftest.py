@@ -16,6 +16,8 @@ from serve_app.valkey import Valkey
 from state.backend import Backend, RedisBackend, connect
 from state.flags import DEFAULT_ROLLOUTS
 from state.lease import Lease
+from state.metrics.buffer import Buffer
+from state.metrics.erasures import Erasures
 from state.outcomes import Caller
 from state.session_actor import SessionState
 from state.steps import StepWork
@@ -71,6 +73,7 @@ class Shard:
     max_held: int = 100
     ended: set[str] = field(default_factory=set)
     owners: dict[SessionState, str] = field(default_factory=dict)
+    recorder: Buffer = field(default_factory=lambda: Buffer("shard"))
 
     @property
     def store(self) -> RecordStore:
@@ -95,6 +98,8 @@ class Shard:
             ttl_s=3600,
             rollouts=DEFAULT_ROLLOUTS,
             max_held=self.max_held,
+            erasures=Erasures(self.backend, now_ms=self.clock),
+            recorder=self.recorder,
         )
         self.owners[actor] = lease.owner
         self.give_to(actor)

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from state.messages import NOBODY, Origin
+from state.model import Priority
 from state.spending import Usage
 
 
@@ -35,7 +36,8 @@ class Call:
     for every call of an operation), then `context` (the same for every call of a session), then `task`
     (this call's own), then `turns`. `prompt` is the prompt's name and version ('write_answer/3').
     `max_output_tokens` bounds what may be charged. `legacy_input_tokens` see `state.spending`.
-    `variant` picks the provider's model: its usual one or its experimental one.
+    `variant` picks the provider's model: its usual one or its experimental one. `priority` is that of the gap that
+    the call is about, if it is about one; nothing of it is sent.
     `deadline` is a time of the event loop's clock, in seconds, after which no reply is of use.
     `heard`, where given, is told the reply's text piece by piece; a None says that it begins anew.
     """
@@ -51,6 +53,7 @@ class Call:
     max_output_tokens: int = 4096
     origin: Origin = NOBODY
     variant: Literal["usual", "experimental"] = "usual"
+    priority: Priority | None = None
     legacy_input_tokens: int = 0
     deadline: float = field(default=math.inf, compare=False)
     heard: Callable[[str | None], None] | None = field(default=None, compare=False)

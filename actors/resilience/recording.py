@@ -10,6 +10,8 @@ from actors.providers.port import Call, Fault, Provider, ProviderError, Reply
 from actors.resilience.bookkeeping import Bookkeeping
 from actors.resilience.late import has_passed
 from actors.resilience.target import Target
+from state.metrics.labels import CacheLevel, variant_of
+from state.metrics.recorder import SILENT, Recorder, operation_of, record_call
 from state.spending import CallRecord, CallStatus, Ledger, Usage
 
 Price = Callable[[str, str, Usage], float | None]
@@ -21,7 +23,7 @@ class Recorded:
 
     A call cancelled at its deadline has failed, with LATE; one cancelled before that is given up. Under a name
     of `target` stands only a call that was cancelled; the others bring the provider's own. A record that
-    cannot be kept is logged and loses no reply.
+    cannot be kept in the ledger is logged and loses no reply; `recorder` is told of each in any case.
     """
 
     def __init__(
@@ -33,12 +35,14 @@ class Recorded:
         now_ms: Callable[[], int],
         target: Target,
         patience_s: float,
+        recorder: Recorder = SILENT,
     ) -> None:
         self._inner = inner
         self._ledger = ledger
         self._price = price
         self._now_ms = now_ms
         self._target = target
+        self._recorder = recorder
         self._books = Bookkeeping(event="call_not_recorded", patience_s=patience_s)
 
     async def call(self, call: Call) -> Reply:
@@ -57,6 +61,7 @@ class Recorded:
             self._books.begin(self._ledger.record(ended))
             raise
         answered = record(CallStatus.ANSWERED, reply.provider, reply.model, usage=reply.usage)
+        self._look_at_prefix_cache(answered, reply.usage)
         await self._books.finish(self._ledger.record(answered))
         return reply
 
@@ -76,7 +81,7 @@ class Recorded:
         usage: Usage | None = None,
         fault: str = "",
     ) -> CallRecord:
-        return CallRecord(
+        made = CallRecord(
             at_ms=at_ms,
             tenant=call.origin.tenant,
             session_id=call.origin.session_id,
@@ -91,3 +96,12 @@ class Recorded:
             legacy_input_tokens=call.legacy_input_tokens,
             latency_ms=(asyncio.get_running_loop().time() - began) * 1000,
         )
+        record_call(self._recorder, made, priority=call.priority, variant=variant_of(call.origin.flags))
+        return made
+
+    def _look_at_prefix_cache(self, answered: CallRecord, usage: Usage) -> None:
+        """A lookup for each call whose tokens the provider counts, however short its prefix is."""
+        if usage.input_tokens:
+            found = bool(usage.cached_tokens)
+            operation = operation_of(answered.operation)
+            self._recorder.looked_up(CacheLevel.PROMPT, operation, hits=int(found), misses=int(not found))

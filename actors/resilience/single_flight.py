@@ -20,6 +20,8 @@ from actors.resilience.hearing import Hearing
 from actors.resilience.late import late_at
 from actors.resilience.target import ANYONE
 from state.errors import AskwellError, StoreUnavailable
+from state.metrics.labels import CacheLevel
+from state.metrics.recorder import SILENT, Recorder, operation_of
 from state.spending import NO_USAGE
 
 log = structlog.get_logger()
@@ -68,7 +70,7 @@ class SingleFlight:
 
     `operations` are the ones shared between replicas (None: all), at the price of two round trips to
     `flights`; without `flights` none are. Where they fail, or take longer than `patience_s`, calls are made without
-    sharing. `owner` is unique among the replicas.
+    sharing. `owner` is unique among the replicas. `recorder` is told of every call whether it joined another one.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class SingleFlight:
         lease_s: float,
         keep_s: float,
         patience_s: float,
+        recorder: Recorder = SILENT,
     ) -> None:
         self._inner = inner
         self._flights = flights
@@ -88,6 +91,7 @@ class SingleFlight:
         self._lease_s = lease_s
         self._keep_s = keep_s
         self._patience_s = patience_s
+        self._recorder = recorder
         self._owners = (f"{owner}:{number}" for number in itertools.count())
         self._flying: dict[str, _Flight] = {}
         self._books = Bookkeeping(event="flight_not_ended", patience_s=patience_s)
@@ -96,6 +100,7 @@ class SingleFlight:
         while (flight := self._flying.get(call.digest)) is not None:
             await self._wait(flight, call)
             if not flight.task.cancelled() and flight.task.exception() is None:
+                self._looked(call, hits=1)
                 return _passed_on(flight.task.result(), call)
         hearing = Hearing(call)
         flight = self._flying[call.digest] = _Flight(asyncio.create_task(self._fly(hearing.call)))
@@ -135,16 +140,24 @@ class SingleFlight:
     async def _fly(self, call: Call) -> Reply:
         flights = self._flights
         if flights is None or (self._operations is not None and call.operation not in self._operations):
-            return await self._inner.call(call)
+            return await self._alone(call)
         owner = next(self._owners)
         try:
             shared = await self._claimed(flights, call.digest, owner)
         except AskwellError as error:
             log.warning("flights_unavailable", error=type(error).__name__)
-            return await self._inner.call(call)
+            return await self._alone(call)
         if shared is not None:
+            self._looked(call, hits=1)
             return _passed_on(_read(shared), call)
         return await self._lead(flights, call, owner)
+
+    async def _alone(self, call: Call) -> Reply:
+        self._looked(call, misses=1)
+        return await self._inner.call(call)
+
+    def _looked(self, call: Call, *, hits: int = 0, misses: int = 0) -> None:
+        self._recorder.looked_up(CacheLevel.SINGLE_FLIGHT, operation_of(call.operation), hits=hits, misses=misses)
 
     async def _claimed(self, flights: Flights, digest: str, owner: str) -> bytes | None:
         """None once the claim is this owner's, else the reply that came to another meanwhile.
@@ -178,7 +191,7 @@ class SingleFlight:
     async def _lead(self, flights: Flights, call: Call, owner: str) -> Reply:
         renewing = asyncio.create_task(self._renew(flights, call.digest, owner))
         try:
-            reply = await self._inner.call(call)
+            reply = await self._alone(call)
         except BaseException:
             self._books.begin(flights.release(call.digest, owner))
             raise

@@ -39,6 +39,7 @@ from actors.resilience.recording import Price, Recorded
 from actors.resilience.retry import Retried
 from actors.resilience.single_flight import Flights, SingleFlight
 from actors.resilience.target import Target
+from state.metrics.recorder import SILENT, Recorder
 from state.spending import Ledger
 
 
@@ -92,9 +93,11 @@ def stacked(
     rng: Random,
     now_ms: Callable[[], int],
     queues: Queues | None = None,
+    recorder: Recorder = SILENT,
 ) -> Provider:
     """One provider of `adapters`, the preferred one first. `owner` is unique among the processes that share
-    `flights`; `now_ms` is Unix time, for records and budgets alone; `queues` learns of each queue."""
+    `flights`; `now_ms` is Unix time, for records and budgets alone; `queues` learns of each queue, and `recorder` of
+    each call."""
 
     def one(target: Target, adapter: Adapter) -> Provider:
         provider: Provider = Recorded(
@@ -104,6 +107,7 @@ def stacked(
             now_ms=now_ms,
             target=target,
             patience_s=resilience.store_patience_s,
+            recorder=recorder,
         )
         provider = Budgeted(
             provider,
@@ -158,6 +162,7 @@ def stacked(
         lease_s=resilience.lease_s,
         keep_s=resilience.keep_s,
         patience_s=resilience.store_patience_s,
+        recorder=recorder,
     )
     return Deadline(shared, seconds=resilience.deadline_s)
 

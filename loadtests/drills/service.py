@@ -21,7 +21,7 @@ from actors.generator import Generator
 from actors.llm import LLM
 from actors.retriever import Retriever
 from actors.vectors import MemoryVectorStore
-from serve_app import wiring
+from serve_app import measuring, wiring
 from serve_app.http.app import create_app
 from serve_app.http.service import Service
 from serve_app.settings import Settings
@@ -70,6 +70,7 @@ async def serving(settings: Settings, redis: Redis, llm: LLM) -> AsyncIterator[s
         retriever=retriever,
         calls=Calls(store=calls, now_ms=wiring.now_ms, ttl_s=settings.key_ttl_s, deadline_s=settings.step_deadline_s),
         plans=PlanBook(store=plans, backend=backend, now_ms=wiring.now_ms, ttl_s=settings.plan_ttl_s),
+        windows=measuring.windows(backend),
         now_ms=wiring.now_ms,
         new_id=lambda: uuid.uuid4().hex,
     )

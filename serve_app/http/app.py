@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from serve_app.http import events, health, learning, problems, questions, sessions
+from serve_app.http import events, health, learning, metrics, problems, questions, sessions
 from serve_app.http.guard import Guard
+from serve_app.http.metering import Metered
 from serve_app.http.service import Service
 from serve_app.http.tenants import bearer
 
@@ -18,11 +21,21 @@ SUMMARY = "Turns the gaps between a CV and a job description into questions, and
 
 def create_app(service: Service) -> FastAPI:
     """The application over these ports; it holds nothing of its own but them, its docs page included."""
-    app = FastAPIOffline(title="Askwell", version=version("askwell"), summary=SUMMARY, redoc_url=None)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.recording.start()
+        yield
+        await service.recording.aclose()
+
+    app = FastAPIOffline(
+        title="Askwell", version=version("askwell"), summary=SUMMARY, redoc_url=None, lifespan=lifespan
+    )
     app.state.service = service
     problems.install(app)
     app.add_middleware(Guard, settings=service.settings, probe=service.here)
-    for router in (sessions.router, events.router, questions.router, learning.router):
+    app.add_middleware(Metered, recorder=service.recording.recorder)
+    for router in (sessions.router, events.router, questions.router, learning.router, metrics.router):
         app.include_router(router, dependencies=[Depends(bearer)])
     app.include_router(health.router)
     app.add_api_route("/", _home, include_in_schema=False)

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from actors.monitoring.flushing import OFF, Recording
 from serve_app.settings import Settings
 from state.calls import Calls
 from state.messages import Evaluator, Generator, Retriever
+from state.metrics.reading import Windows
 from state.model import Question, Session
 from state.plans import PlanBook
 from state.receipts import Receipt
@@ -62,7 +64,8 @@ class RetrieverPool(Retriever, Checked, Protocol): ...
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """`now_ms` tells Unix milliseconds; `new_id` gives an unguessable id."""
+    """`windows` are what has been measured; `now_ms` tells Unix milliseconds; `new_id` gives an unguessable id;
+    `recording` takes what the HTTP layer measures."""
 
     settings: Settings
     sessions: Sessions
@@ -71,8 +74,10 @@ class Service:
     retriever: RetrieverPool
     calls: Calls
     plans: PlanBook
+    windows: Windows
     now_ms: Callable[[], int]
     new_id: Callable[[], str]
+    recording: Recording = OFF
 
     async def here(self) -> None:
         """Takes as long as the busiest part of the service lets it wait; no provider has a part in it."""

@@ -92,18 +92,27 @@ def absorb(bucket: MinuteBucket, flush: Flush) -> MinuteBucket:
 
     Raises `ValueError` for a flush of another minute, and `RecordUnreadable` where a sketch contradicts itself.
     """
-    if minute_of(flush.at_ms) != bucket.start_ms:
-        raise ValueError(f"a flush of minute {minute_of(flush.at_ms)} does not belong to minute {bucket.start_ms}")
-    if flush.source not in bucket.merged and len(bucket.merged) >= MAX_SOURCES:
-        return replace(bucket, refused=bucket.refused + 1)
-    numbers = with_number(bucket.merged.get(flush.source, ()), flush.sequence)
-    if numbers is None:
+    return absorb_all(bucket, [flush])
+
+
+def absorb_all(bucket: MinuteBucket, flushes: Sequence[Flush]) -> MinuteBucket:
+    """As `absorb`, of flushes of one minute, which are merged at once."""
+    merged, refused = dict(bucket.merged), bucket.refused
+    fresh: list[Cells] = []
+    for flush in flushes:
+        if minute_of(flush.at_ms) != bucket.start_ms:
+            told = f"a flush of minute {minute_of(flush.at_ms)} does not belong to minute {bucket.start_ms}"
+            raise ValueError(told)
+        if flush.source not in merged and len(merged) >= MAX_SOURCES:
+            refused += 1
+            continue
+        numbers = with_number(merged.get(flush.source, ()), flush.sequence)
+        if numbers is not None:
+            merged[flush.source] = numbers
+            fresh.append(flush.cells)
+    if not fresh and refused == bucket.refused:
         return bucket
-    return replace(
-        bucket,
-        cells=merged_cells([bucket.cells, flush.cells]),
-        merged={**bucket.merged, flush.source: numbers},
-    )
+    return replace(bucket, cells=merged_cells([bucket.cells, *fresh]), merged=merged, refused=refused)
 
 
 def roll_up(start_ms: int, minutes: Sequence[MinuteBucket]) -> HourBucket:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated
+
+from pydantic import PlainSerializer
 
 from state.metrics.buckets import Window
 from state.metrics.cells import Health, Lookups, Performance, Quality, Verdict, merged_performance, merged_quality
 from state.metrics.labels import NOT_OURS, Status
 from state.metrics.latencies import NS_PER_MS, quantiles_ms
 from state.metrics.spend import Spend, TopSpenders, total
+
+Usd = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
+"""US dollars: exact here, a number in JSON."""
 
 DAY_S = 86_400
 MONTH_DAYS = 30
@@ -58,7 +64,7 @@ class SpendFigures:
     output_tokens: int
     thinking_tokens: int
     cached_share: float | None
-    cost_usd: Decimal | None
+    cost_usd: Usd | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +74,7 @@ class SpenderFigures:
 
     by_name: Mapping[str, SpendFigures]
     rest: SpendFigures
-    missing_at_most_usd: Decimal
+    missing_at_most_usd: Usd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

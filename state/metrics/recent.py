@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Generic, NamedTuple, TypeVar
 
 B = TypeVar("B")
 MOST = 256
 """A window of a day has at most 143 buckets: 23 hours, or 22, and the minutes at its edges."""
 
 
+class Recent(NamedTuple, Generic[B]):
+    """A bucket as of one version of its record."""
+
+    version: int
+    bucket: B
+
+
 class RecentBuckets(Generic[B]):
-    """What `unpack` made of records, by the start of the bucket, for as long as the record is the same; the `most`
-    that were asked for last."""
+    """What `unpack` made of records, by the start of the bucket; the `most` that were asked for last."""
 
     def __init__(self, unpack: Callable[[bytes], B], *, most: int = MOST) -> None:
         self._unpack = unpack
         self._most = most
-        self._held: OrderedDict[int, tuple[bytes, B]] = OrderedDict()
+        self._held: OrderedDict[int, Recent[B]] = OrderedDict()
 
-    def bucket(self, start_ms: int, record: bytes) -> B:
-        """Raises what `unpack` raises."""
-        held = self._held.get(start_ms)
-        if held is None or held[0] != record:
-            held = self._held[start_ms] = (record, self._unpack(record))
+    def held(self, starts_ms: Iterable[int]) -> dict[int, Recent[B]]:
+        """Those of the buckets that are held. They may have changed since."""
+        found = {start_ms: self._held[start_ms] for start_ms in starts_ms if start_ms in self._held}
+        for start_ms in found:
+            self._held.move_to_end(start_ms)
+        return found
+
+    def changed(self, start_ms: int, version: int, record: bytes) -> B:
+        """The bucket of a record that was read anew. Raises what `unpack` raises."""
+        bucket = self._unpack(record)
+        self._held[start_ms] = Recent(version, bucket)
         self._held.move_to_end(start_ms)
         if len(self._held) > self._most:
             self._held.popitem(last=False)
-        return held[1]
+        return bucket

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from state.metrics.cells import Verdict
 from state.metrics.labels import (
@@ -77,12 +77,17 @@ class Timed:
         self._recorder.performed(self.labels, self._now_ns() - self._began_ns, told)
 
 
+def operation_of(name: str) -> Operation:
+    """What is counted as an operation of this name."""
+    return _OPERATIONS.get(name, Operation.OTHER)
+
+
 def record_call(
     recorder: Recorder, record: CallRecord, *, priority: Priority | None = None, variant: Variant = Variant.USUAL
 ) -> None:
     """A call to a provider as the ledger keeps it: what it took, and what it cost."""
     labels = Labels(
-        operation=_OPERATIONS.get(record.operation, Operation.OTHER),
+        operation=operation_of(record.operation),
         priority=priority,
         provider=record.provider,
         model=record.model,
@@ -119,3 +124,6 @@ class Silent:
     def checked(
         self, component: Component, status: Status, *, at_ms: int, latency_ns: int, error: str = NONE
     ) -> None: ...
+
+
+SILENT: Final = Silent()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial
 from operator import itemgetter
 from typing import TypeVar
@@ -24,6 +23,7 @@ from state.metrics.figures import (
     Span,
     SpenderFigures,
     SpendFigures,
+    Usd,
     cache_figures,
     component_figures,
     operation_figures,
@@ -81,8 +81,8 @@ class CostsReport:
 
     span: Span
     total: SpendFigures
-    projected_day_usd: Decimal | None
-    projected_month_usd: Decimal | None
+    projected_day_usd: Usd | None
+    projected_month_usd: Usd | None
     by_operation: Mapping[Operation, SpendFigures]
     by_model: Mapping[str, SpendFigures]
     by_priority: Mapping[str, SpendFigures]
@@ -126,7 +126,7 @@ class DashboardReport:
     requests: OperationFigures
     completions: OperationFigures
     spend: SpendFigures
-    projected_day_usd: Decimal | None
+    projected_day_usd: Usd | None
     quality: QualityFigures
     cache_hit_rate: float | None
     prompt_cache_hit_rate: float | None

@@ -131,6 +131,16 @@ def without(spenders: TopSpenders, name: str) -> TopSpenders:
     return TopSpenders(by_name=by_name, rest=total([spenders.rest, spend]), missing_pico_usd=spenders.missing_pico_usd)
 
 
+def only(spenders: TopSpenders, name: str) -> TopSpenders:
+    """What was spent for all but `name` is counted among the rest; for an empty name that is everything."""
+    others = [spend for held, spend in spenders.by_name.items() if held != name]
+    return TopSpenders(
+        by_name={held: spend for held, spend in spenders.by_name.items() if held == name},
+        rest=total([spenders.rest, *others]),
+        missing_pico_usd=spenders.missing_pico_usd,
+    )
+
+
 def _dearest_first(named: tuple[str, Spend]) -> tuple[int, int, str]:
     name, spend = named
     return -spend.pico_usd, -spend.input_tokens - spend.output_tokens, name

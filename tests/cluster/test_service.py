@@ -184,8 +184,21 @@ def test_the_pools_and_session_actors_are_named_in_the_dashboard(service: Runnin
     assert set(service.replicas()) == {"Ingress", "Generator", "Evaluator", "Retriever"}
     actors = service.dashboard("/api/v0/actors?limit=100")["data"]["result"]["result"]
     names = " ".join(actor["name"] or "" for actor in actors)
-    for name in ("Generator", "Evaluator", "Retriever", "session-state-0", "session-state-1"):
+    for name in ("Generator", "Evaluator", "Retriever", "session-state-0", "session-state-1", "monitor"):
         assert name in names
+
+
+def test_every_process_s_recordings_reach_the_monitor(service: Running) -> None:
+    session = opened(service)
+    assert step(service, session, "q1", "experience", {"response": "yes"}).status_code == 200
+
+    def seen(name: str, part: str) -> set[str]:
+        return set(service.client.get(f"/api/metrics/{name}").raise_for_status().json()[part])
+
+    ingress_session_actor_and_retriever = {"create_session", "commit", "find_similar"}
+    wait_for(lambda: seen("performance", "by_operation") >= ingress_session_actor_and_retriever, 30)
+    components = {"redis", "qdrant", "sessions", "generator", "evaluator", "retriever"}
+    wait_for(lambda: seen("health", "components") >= components, 30)
 
 
 def test_the_dashboard_wants_its_token(service: Running) -> None:

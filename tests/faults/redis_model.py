@@ -99,11 +99,17 @@ class Database:
         if self._find(key) is None:
             return 0
         self.changed = True
-        left = _integer(ttl_ms)
-        if left <= 0:
+        return self.pexpireat(key, b"%d" % (self.now_ms + _integer(ttl_ms)))
+
+    def pexpireat(self, key: bytes, at_ms: bytes) -> int:
+        if self._find(key) is None:
+            return 0
+        self.changed = True
+        expires = _integer(at_ms)
+        if expires <= self.now_ms:
             self._drop(key)
         else:
-            self._expires[key] = self.now_ms + left
+            self._expires[key] = expires
         return 1
 
     def pttl(self, key: bytes) -> int:
@@ -286,7 +292,7 @@ _COMMANDS: dict[bytes, Callable[..., Any]] = {
     **{
         name.upper().encode(): getattr(Database, name)
         for name in (
-            *("exists", "pexpire", "pttl", "get", "set", "incrby"),
+            *("exists", "pexpire", "pexpireat", "pttl", "get", "set", "incrby"),
             *("hget", "hmget", "hgetall", "hkeys", "hlen", "hexists", "hset", "hdel", "hincrby"),
             *(
                 "sadd",

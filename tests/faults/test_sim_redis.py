@@ -53,11 +53,17 @@ def _lease(rng: Random) -> list[str]:
     return [f"{{{owner}}}:lease", f"{{{owner}}}:wanted"]
 
 
+_BUCKETS = [f"{{metrics}}:{number}" for number in range(3)]
+_UNROLLED = "{metrics}:unrolled"
+_IN_2100_MS = 4_102_444_800_000
+
+
 _CALLS: dict[str, Callable[[Random], tuple[list[str], list[Argument]]]] = {
     "add_spent.lua": lambda rng: (
         ["{day}"],
         [_TTL_MS, rng.choice((1, 1000)), rng.choice(("a|", "b|")), "rest|", "calls", 1, "tokens", rng.randrange(9)],
     ),
+    "buckets.lua": lambda rng: (_BUCKETS, [rng.choice(("", 1, 2)) for _ in _BUCKETS]),
     "calls.lua": lambda rng: (_record(rng)[::3], [rng.choice(("acme", "globex")), rng.choice((1, 1000))]),
     "claim.lua": lambda rng: _claim(rng)[1:],
     "commit.lua": lambda rng: _commit(rng)[1:],
@@ -81,9 +87,19 @@ _CALLS: dict[str, Callable[[Random], tuple[list[str], list[Argument]]]] = {
     "receipt.lua": lambda rng: ([_record(rng)[0].replace("record", "receipt")], []),
     "release.lua": lambda rng: ([_record(rng)[0]], [rng.choice(_OWNERS), rng.choice((7, 8))]),
     "renew_lease.lua": lambda rng: (_lease(rng), [_TTL_MS, rng.choice((0, 1))]),
+    "keep_bucket.lua": lambda rng: (
+        [rng.choice(_BUCKETS), _UNROLLED],
+        [rng.randrange(4), rng.choice((b"\xffs1\x00", b"s2")), _IN_2100_MS, rng.choice(("", "7", "8"))],
+    ),
+    "naming.lua": lambda rng: (_BUCKETS, [rng.choice(("s1", "s2", "."))]),
     "reserve.lua": lambda rng: (["{reserved}"], [rng.randrange(50), 100, _TTL_MS]),
+    "roll_up.lua": lambda rng: (
+        [rng.choice(_BUCKETS), _UNROLLED],
+        [rng.choice((7, 8)), rng.randrange(1, 5), rng.choice((b"", b"an hour")), _IN_2100_MS],
+    ),
     "settle.lua": lambda rng: (["{reserved}"], [rng.randrange(-60, 20), _TTL_MS]),
     "strike.lua": lambda rng: (["{sweep}"], [f"acme\0s{rng.randrange(3)}"]),
+    "unrolled.lua": lambda _: ([_UNROLLED], []),
     "want.lua": lambda rng: (_lease(rng), [rng.choice(("", "s1", "s2")), _TTL_MS]),
 }
 

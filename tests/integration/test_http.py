@@ -23,6 +23,8 @@ from serve_app.settings import Settings
 from state.backend import RedisBackend
 from state.calls import Calls
 from state.errors import WorkUnavailable
+from state.metrics.reading import StoredWindows
+from state.metrics.store import BucketStore
 from state.plans import PlanBook
 from state.store import RecordStore
 from tests.conftest import Shard
@@ -73,6 +75,7 @@ async def serving(redis: Redis, shard: Shard) -> AsyncIterator[Callable[..., Any
                 now_ms=shard.clock,
                 ttl_s=600,
             ),
+            windows=StoredWindows(BucketStore(RedisBackend(redis)), now_ms=shard.clock),
             now_ms=shard.clock,
             new_id=lambda: uuid.uuid4().hex,
         )

@@ -167,7 +167,8 @@ async def test_an_erased_session_leaves_nothing_and_a_call_that_ends_later_neith
     assert CALLS in await every_key(redis)
     await actor.erase("acme", "s1")
     await ledger.record(a_call(at_ms=LAST_MS))
-    left = {"askwell:spent:acme:2026-11-22", "askwell:{session:s1}:receipt", "askwell:{sweep}:sessions"}
+    indices = {"askwell:{sweep}:sessions", "askwell:{metrics}:erased"}
+    left = {"askwell:spent:acme:2026-11-22", "askwell:{session:s1}:receipt", *indices}
     assert await every_key(redis) == left
     held = await redis.hgetall("askwell:spent:acme:2026-11-22")
     assert not any(b"s1" in text for pair in held.items() for text in pair)

@@ -699,8 +699,9 @@ RECEIPT = "askwell:{session:s1}:receipt"
 
 
 async def kept(redis: Redis) -> set[str]:
-    """Every key but the index of sessions to look after, which is tested for itself."""
-    return {key.decode() for key in await redis.keys("*")} - {"askwell:{sweep}:sessions"}
+    """Every key but the indices of sessions to look after, which are tested for themselves."""
+    indices = {"askwell:{sweep}:sessions", "askwell:{metrics}:erased"}
+    return {key.decode() for key in await redis.keys("*")} - indices
 
 
 async def until(condition: Callable[[], bool]) -> None:

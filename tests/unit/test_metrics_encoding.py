@@ -129,23 +129,21 @@ def test_a_number_that_is_none_is_refused(field: int) -> None:
         unpack_flush(msgpack.packb(frame))
 
 
-def test_a_record_is_unpacked_again_only_when_it_has_changed() -> None:
+def test_a_bucket_is_held_as_of_the_version_that_was_read() -> None:
     one, two = pack_minute(a_minute(cells_of([performed(1)]))), pack_minute(a_minute(cells_of([performed(2)])))
     recent = RecentBuckets(unpack_minute, most=2)
-    first = recent.bucket(0, one)
-    assert recent.bucket(0, bytes(bytearray(one))) is first
-    assert recent.bucket(0, two) == unpack_minute(two)
-    assert recent.bucket(1, one) == first
+    assert recent.held([0]) == {}
+    first = recent.changed(0, 1, one)
+    assert recent.held([0, 1]) == {0: (1, first)}
+    assert recent.held([0])[0].bucket is first
+    assert recent.changed(0, 2, two) == unpack_minute(two)
+    assert recent.held([0])[0].version == 2
 
 
 def test_buckets_that_were_not_asked_for_lately_are_forgotten() -> None:
-    unpacked: list[bytes] = []
-
-    def unpack(record: bytes) -> bytes:
-        unpacked.append(record)
-        return record
-
-    recent = RecentBuckets(unpack, most=2)
-    for start_ms, record in ((0, b"a"), (1, b"b"), (0, b"a"), (2, b"c"), (0, b"a"), (1, b"b")):
-        assert recent.bucket(start_ms, record) == record
-    assert unpacked == [b"a", b"b", b"c", b"b"]
+    recent = RecentBuckets(bytes, most=2)
+    recent.changed(0, 1, b"a")
+    recent.changed(1, 1, b"b")
+    assert set(recent.held([0])) == {0}
+    recent.changed(2, 1, b"c")
+    assert set(recent.held([0, 1, 2])) == {0, 2}

@@ -116,3 +116,12 @@ def test_before_the_embedded_store_there_is_one_retriever() -> None:
     retriever = {shared: pools(settings, shared=shared)[-1] for shared in (False, True)}
     assert (retriever[False].min_replicas, retriever[False].max_replicas) == (1, 1)
     assert (retriever[True].min_replicas, retriever[True].max_replicas) == (2, 3)
+
+
+def test_operators_have_to_be_tenants_and_without_keys_everybody_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().is_operator("local")
+    monkeypatch.setenv("ASKWELL_OPERATORS", '["nobody"]')
+    with pytest.raises(InvalidField, match="no tenants"):
+        load()
+    monkeypatch.setenv("ASKWELL_API_KEYS", f'{{"nobody": "{KEY}", "other": "{KEY}2"}}')
+    assert [load().is_operator(tenant) for tenant in ("nobody", "other")] == [True, False]

@@ -1,0 +1,1 @@
+"""How what is measured gets from the processes into Redis: flushes, the monitor that merges them, health checks."""

@@ -1,0 +1,60 @@
+"""A window as any replica reads it: from Redis, of which it keeps what has not changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from state.metrics.buckets import (
+    HourBucket,
+    MinuteBucket,
+    Window,
+    single_minutes,
+    whole_hours,
+    window,
+)
+from state.metrics.encoding import unpack_hour, unpack_minute
+from state.metrics.recent import RecentBuckets
+from state.metrics.store import BucketStore, Place, Size
+
+B = TypeVar("B")
+
+
+class Windows(Protocol):
+    async def window(self, minutes: int) -> Window:
+        """The last `minutes` minutes, 1 to 1,440. Raises `StoreUnavailable` and `RecordUnreadable`."""
+        ...
+
+
+class StoredWindows:
+    """Implements `Windows`: two round trips, and of the records only those that have changed since the last time."""
+
+    def __init__(self, store: BucketStore, *, now_ms: Callable[[], int]) -> None:
+        self._minutes = _Buckets(store, Size.MINUTE, unpack_minute)
+        self._hours = _Buckets(store, Size.HOUR, unpack_hour)
+        self._now_ms = now_ms
+
+    async def window(self, minutes: int) -> Window:
+        now_ms = self._now_ms()
+        hours: dict[int, HourBucket] = await self._hours.read(whole_hours(now_ms, minutes))
+        singles: dict[int, MinuteBucket] = await self._minutes.read(single_minutes(now_ms, minutes, hours))
+        return window(now_ms, minutes, singles, hours)
+
+
+class _Buckets(Generic[B]):
+    """Buckets of one size."""
+
+    def __init__(self, store: BucketStore, size: Size, unpack: Callable[[bytes], B]) -> None:
+        self._store = store
+        self._size = size
+        self._recent = RecentBuckets(unpack)
+
+    async def read(self, starts_ms: Sequence[int]) -> dict[int, B]:
+        """Those that are there, by their starts."""
+        held = self._recent.held(starts_ms)
+        known = {Place(self._size, start_ms): recent.version for start_ms, recent in held.items()}
+        kept = await self._store.read([Place(self._size, start_ms) for start_ms in starts_ms], known)
+        return {
+            start_ms: held[start_ms].bucket if record is None else self._recent.changed(start_ms, version, record)
+            for (_, start_ms), (version, record) in kept.items()
+        }
