@@ -19,6 +19,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+alerts = typer.Typer(help="Alerts: who is told, and whether they can be.", no_args_is_help=True)
+app.add_typer(alerts, name="alerts")
 console = Console()
 REFUSED = 2
 
@@ -189,6 +191,20 @@ def judge(
     try:
         settings = _settings()
         code = judge_command.run(settings, console, items=items, seed=seed, reruns=reruns, twice=twice, output=output)
+    except AskwellError as error:
+        raise _refusal(error) from None
+    raise typer.Exit(code)
+
+
+@alerts.command("test")
+def alerts_test(
+    channel: Annotated[list[str] | None, typer.Argument(help="Channels to try; default: all of them.")] = None,
+) -> None:
+    """Send a test message to the channels of these settings; needs no running service."""
+    from serve_app import alerting as alerting_command
+
+    try:
+        code = alerting_command.test(console, _settings(), channel or ())
     except AskwellError as error:
         raise _refusal(error) from None
     raise typer.Exit(code)

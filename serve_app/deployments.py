@@ -49,6 +49,7 @@ from serve_app.remote import (
 )
 from serve_app.scaling import WAITING
 from serve_app.settings import Settings, load
+from state.alerts.rules import Rules, rules_from
 from state.calls import Calls
 from state.metrics.labels import Component
 from state.plans import PlanBook
@@ -187,9 +188,9 @@ class SessionStateActor(SessionState):
 
 
 class MonitorActor:
-    """Takes what every process has recorded; see `actors.monitoring`."""
+    """Takes what every process has recorded, and tells of alerts; see `actors.monitoring`."""
 
-    def __init__(self, settings: Settings, app: str) -> None:
+    def __init__(self, settings: Settings, app: str, rules: Rules) -> None:
         configure_logs()
         step_back()
         backend = wiring.backend(settings, wiring.redis(settings))
@@ -200,7 +201,7 @@ class MonitorActor:
             Component.EVALUATOR: RemoteEvaluator(app).ready,
             Component.RETRIEVER: RemoteRetriever(app).ready,
         }
-        self._monitor = measuring.monitor(settings, backend, checks)
+        self._monitor = measuring.monitor(settings, backend, checks, rules)
 
     async def take(self, flushes: Sequence[bytes]) -> None:
         """See `actors.monitoring.monitor.Monitor.take`."""
@@ -223,12 +224,14 @@ def build(settings: Settings, *, app: str = APPLICATION) -> serve.Application:
         for name, replica in replicas.items()
     }
 
+    rules = rules_from(settings.alerts)  # here, because no other machine needs to have the file
+
     def http() -> FastAPI:
         configure_logs()
-        return create_app(_service(settings, app))
+        return create_app(_service(settings, app, rules))
 
     ingress = serve.deployment(serve.ingress(http)(Ingress)).options(
-        **ingress_options(settings), deployment_actors=_deployment_actors(settings, app)
+        **ingress_options(settings), deployment_actors=_deployment_actors(settings, app, rules)
     )
     return ingress.bind(bound[GENERATOR], bound[EVALUATOR], bound[RETRIEVER])
 
@@ -263,7 +266,7 @@ def configure_logs() -> None:
     )
 
 
-def _service(settings: Settings, app: str) -> Service:
+def _service(settings: Settings, app: str, rules: Rules) -> Service:
     backend = wiring.backend(settings, wiring.redis(settings))
     calls, plans = (RecordStore(backend, kind=kind) for kind in ("call", "plan"))
     return Service(
@@ -277,11 +280,13 @@ def _service(settings: Settings, app: str) -> Service:
         now_ms=wiring.now_ms,
         new_id=lambda: uuid.uuid4().hex,
         windows=measuring.windows(backend),
+        rules=rules,
+        book=measuring.book(backend),
         recording=measuring.recording(settings, RemoteMonitor(app).take),
     )
 
 
-def _deployment_actors(settings: Settings, app: str) -> list[DeploymentActorConfig]:
+def _deployment_actors(settings: Settings, app: str, rules: Rules) -> list[DeploymentActorConfig]:
     """The session actors over the nodes, so that none takes all of them along when it is lost, and the monitor. Ray
     spreads in turn only what one node asks it for, and has a random node ask for an actor that wants nothing: so these
     want a little.
@@ -308,4 +313,4 @@ def _deployment_actors(settings: Settings, app: str) -> list[DeploymentActorConf
         )
 
     sessions = [actor(session_actor_name(shard), SessionStateActor, shard) for shard in range(settings.session_actors)]
-    return sessions if settings.recording == "off" else [*sessions, actor(MONITOR, MonitorActor)]
+    return sessions if settings.recording == "off" else [*sessions, actor(MONITOR, MonitorActor, rules)]

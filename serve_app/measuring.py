@@ -7,19 +7,24 @@ import time
 import uuid
 from collections.abc import Mapping
 
+from actors.monitoring.alerting import Alerting
+from actors.monitoring.channels import channels
 from actors.monitoring.flushing import OFF, Deliver, Flushing, Recording
 from actors.monitoring.health import Check, HealthChecks
+from actors.monitoring.keeping import KeptBook
 from actors.monitoring.merging import Merger
-from actors.monitoring.monitor import Monitor
+from actors.monitoring.monitor import Monitor, Round
 from actors.monitoring.upkeep import Upkeep
 from serve_app.settings import Settings
 from serve_app.wiring import now_ms
+from state.alerts.rules import Rules
 from state.backend import Backend
 from state.metrics.buffer import Buffer
 from state.metrics.erasures import Erasures
 from state.metrics.labels import Component
 from state.metrics.reading import StoredWindows
-from state.metrics.store import BucketStore
+from state.metrics.store import ALERTS, TOTALS, BucketStore
+from state.versioned import VersionedRecord
 
 
 def recording(settings: Settings, deliver: Deliver) -> Recording:
@@ -32,15 +37,21 @@ def recording(settings: Settings, deliver: Deliver) -> Recording:
 
 def windows(backend: Backend) -> StoredWindows:
     """What the reports are made of."""
-    return StoredWindows(BucketStore(backend), now_ms=now_ms)
+    return StoredWindows(BucketStore(backend), VersionedRecord(backend, TOTALS), now_ms=now_ms)
+
+
+def book(backend: Backend) -> KeptBook:
+    """The alerts, as anybody may change them."""
+    return KeptBook(VersionedRecord(backend, ALERTS), new_stamp=lambda: uuid.uuid4().hex)
 
 
 def erasures(backend: Backend) -> Erasures:
     return Erasures(backend, now_ms=now_ms)
 
 
-def monitor(settings: Settings, backend: Backend, checks: Mapping[Component, Check]) -> Monitor:
-    """The one that merges what all processes have recorded; `checks` as in `actors.monitoring.health`."""
+def monitor(settings: Settings, backend: Backend, checks: Mapping[Component, Check], rules: Rules) -> Monitor:
+    """The one that merges what all processes have recorded, and tells of alerts; `checks` as in
+    `actors.monitoring.health`."""
     store = BucketStore(backend)
     merger = Merger(store, now_ms=now_ms)
     own = recording(settings, merger.take)
@@ -51,5 +62,20 @@ def monitor(settings: Settings, backend: Backend, checks: Mapping[Component, Che
         now_ms=now_ms,
         clock_ns=time.perf_counter_ns,
     )
-    upkeep = Upkeep(store, erasures(backend), now_ms=now_ms)
-    return Monitor(merger=merger, upkeep=upkeep, health=health, recording=own, round_s=settings.health_every_s)
+    upkeep = Upkeep(store, VersionedRecord(backend, TOTALS), erasures(backend), now_ms=now_ms)
+    alerting = Alerting(
+        rules=rules,
+        windows=windows(backend),
+        book=book(backend),
+        channels=channels(settings.channel_addresses, settings.alerts_file),
+        health=health,
+        me=f"{os.getpid()}-{uuid.uuid4().hex}",
+        link=f"{settings.base_url}/api/metrics/dashboard",
+        now_ms=now_ms,
+    )
+    rounds = [
+        Round(settings.health_every_s, [health.check]),
+        Round(settings.health_every_s, [upkeep.roll_up, upkeep.count, upkeep.forget]),
+        Round(settings.alerts_every_s, [alerting.watch]),
+    ]
+    return Monitor(merger=merger, recording=own, rounds=rounds, alerting=alerting)

@@ -7,6 +7,7 @@ name; secrets are `SecretStr` and never printed.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -194,9 +195,18 @@ class Settings(BaseSettings):
     )
     operators: tuple[str, ...] = Field(
         (),
-        description="Tenants who see in the metrics what the others and their sessions cost, as JSON; without API keys "
-        "everybody does.",
+        description="Tenants who see in the metrics what the others and their sessions cost, and who see and silence "
+        "alerts, as JSON; without API keys everybody does.",
     )
+    alerts: Path | None = Field(
+        None, description="TOML file whose fields go over those of the alert rules (state/alerts/rules.toml)."
+    )
+    alert_channels: Mapping[str, SecretStr] = Field(
+        default_factory=dict,
+        description='Who is told of alerts beside the console, names and apprise\'s addresses as JSON: {"ops": '
+        '"mailtos://...", "slack": "https://hooks.slack.com/services/...", "hook": "jsons://..."}.',
+    )
+    alerts_every_s: float = Field(15, ge=1, le=60, description="Seconds between two evaluations of the alerts.")
 
     rollouts: Mapping[str, Percent] = Field(
         default_factory=dict,
@@ -250,6 +260,31 @@ class Settings(BaseSettings):
             raise ValueError(f"{error}") from None
         return path.expanduser().resolve()
 
+    @field_validator("alerts")
+    @classmethod
+    def _rules_can_be_read(cls, path: Path | None) -> Path | None:
+        """Raises `InvalidField`, which names the rule and the field."""
+        if path is None:
+            return None
+        from state.alerts.rules import rules_from  # noqa: PLC0415 - with it comes numpy, which a client can do without
+
+        rules_from(path.expanduser().resolve())
+        return path.expanduser().resolve()
+
+    @field_validator("alert_channels")
+    @classmethod
+    def _channels_can_be_used(cls, addresses: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
+        """Raises `InvalidField`, which names the channel and never its address."""
+        for name in addresses:
+            if not re.fullmatch(r"[a-z0-9_-]{1,32}", name) or name == "console":
+                raise ValueError(f"{name!r} is no name for a channel: a-z, 0-9, - and _, and not 'console'")
+        if addresses:
+            from actors.monitoring.channels import AppriseChannel  # noqa: PLC0415 - half a second, seldom needed
+
+            for name, address in addresses.items():
+                AppriseChannel(name, address.get_secret_value())
+        return addresses
+
     @field_validator("rollouts")
     @classmethod
     def _flags_are_known(cls, rollouts: Mapping[str, float]) -> Mapping[str, float]:
@@ -301,6 +336,16 @@ class Settings(BaseSettings):
     def is_operator(self, tenant: str) -> bool:
         """Whether the tenant may know of the others."""
         return not self.api_keys or tenant in self.operators
+
+    @property
+    def channel_addresses(self) -> Mapping[str, str]:
+        """With their secrets."""
+        return {name: address.get_secret_value() for name, address in self.alert_channels.items()}
+
+    @property
+    def alerts_file(self) -> Path:
+        """What the console is told of alerts."""
+        return self.data_dir / "alerts.log"
 
     @property
     def base_url(self) -> str:

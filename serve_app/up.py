@@ -62,7 +62,7 @@ def up(settings: Settings, console: Console) -> int:
             _announce(settings, proxy, token_file, console)
             console.print(f"Ready after {time.monotonic() - began:.0f} s. Ctrl-C stops it.", highlight=False)
             signals.wait_instead()
-            _watch(signals.stopping, valkey, console)
+            _watch(signals.stopping, valkey, console, settings.alerts_file)
             console.print("Stopping ...")
     except _Stopped:
         console.print("Stopped before it was ready.")
@@ -184,12 +184,20 @@ def _announce(settings: Settings, proxy: Proxy, token_file: Path, console: Conso
         console.print(f"{label:<14} {value}", soft_wrap=True, highlight=False)
 
 
-def _watch(stopping: threading.Event, valkey: Valkey | None, console: Console) -> None:
-    """Wait for the end; a Valkey that dies meanwhile is started again on the same files and port."""
+def _watch(stopping: threading.Event, valkey: Valkey | None, console: Console, alerts: Path) -> None:
+    """Wait for the end; a Valkey that dies meanwhile is started again on the same files and port, and what the monitor
+    writes into the alerts' file is shown."""
+    shown = alerts.stat().st_size if alerts.exists() else 0
     while not stopping.wait(WATCH_INTERVAL_S):
         if valkey is not None and not valkey.alive():
             console.print("Valkey ended unexpectedly; starting it again.")
             valkey.start()
+        if alerts.exists() and alerts.stat().st_size > shown:
+            with alerts.open("rb") as file:
+                file.seek(shown)
+                new = file.read()
+            shown += len(new)
+            console.print(new.decode(errors="replace").strip(), markup=False, highlight=False)
 
 
 class _Progress:

@@ -8,10 +8,13 @@ the last minute or two: a call only to look would cost money.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
+from state.alerts.readings import Reading
 from state.errors import AskwellError, Degraded
+from state.metrics.buckets import MINUTE_MS, minute_of
 from state.metrics.cells import Performance
 from state.metrics.labels import NONE, NOT_OURS, Component, Status, error_kind
 from state.metrics.recorder import Recorder
@@ -21,6 +24,8 @@ TIMEOUT_S = 3.0
 BEHIND: Mapping[Component, Component] = {Component.RETRIEVER: Component.QDRANT}
 """What a component's check looks at beyond it. An error whose data has a `pool` is the component's own."""
 FEWEST_CALLS = 5
+MOST_REMEMBERED = 2_000
+"""Looks; an hour's of all components."""
 DEGRADED_SHARE = 0.1
 DOWN_SHARE = 0.5
 """Of the calls to models that failed."""
@@ -49,6 +54,7 @@ class HealthChecks:
         self._recorder = recorder
         self._now_ms = now_ms
         self._clock_ns = clock_ns
+        self._remembered: deque[tuple[int, Component, Status]] = deque(maxlen=MOST_REMEMBERED)
 
     async def check(self) -> None:
         """Look at all of them at once, none for longer than `TIMEOUT_S`, and record what was seen."""
@@ -59,7 +65,14 @@ class HealthChecks:
         if models is not None:
             seen[Component.LLM] = models
         for component, (status, latency_ns, error) in seen.items():
+            self._remembered.append((at_ms, component, status))
             self._recorder.checked(component, status, at_ms=at_ms, latency_ns=latency_ns, error=error)
+
+    def down_share(self, component: Component, minutes: int) -> Reading:
+        """How often it was down by this process's own checks, in a window as `state.metrics.buckets` has it."""
+        since_ms = minute_of(self._now_ms()) - minutes * MINUTE_MS
+        seen = [status for at_ms, looked, status in self._remembered if looked is component and at_ms >= since_ms]
+        return Reading(value=seen.count(Status.DOWN) / len(seen) if seen else None, samples=len(seen))
 
     async def _look(self, component: Component, check: Check) -> dict[Component, Seen]:
         behind, began_ns = BEHIND.get(component), self._clock_ns()

@@ -1,4 +1,4 @@
-"""What the buckets need beside flushes: hours made of their minutes, and the ids of erased sessions taken out."""
+"""What the buckets need beside flushes: hours made of their minutes, totals of hours, and erased sessions' ids out."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from state.metrics.buckets import (
     minutes_of,
     roll_up,
 )
-from state.metrics.encoding import pack_hour, pack_minute, unpack_hour, unpack_minute
+from state.metrics.encoding import pack_hour, pack_minute, pack_totals, unpack_hour, unpack_minute, unpack_totals
 from state.metrics.erasures import Erasure, Erasures
 from state.metrics.store import BucketStore, Place, Size
+from state.metrics.totals import Totals, first_totals, settled_ms, with_hours
+from state.versioned import NEW, VersionedRecord
 
 log = structlog.get_logger()
 SETTLE_MS = 5_000
@@ -28,10 +30,14 @@ TRIES = 10
 
 
 class Upkeep:
-    """Both methods raise `StoreUnavailable`, and leave what is not done for the next time."""
+    """All methods raise `StoreUnavailable`, and leave what is not done for the next time."""
 
-    def __init__(self, store: BucketStore, erasures: Erasures, *, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, store: BucketStore, totals: VersionedRecord, erasures: Erasures, *, now_ms: Callable[[], int]
+    ) -> None:
         self._store = store
+        self._totals = totals
+        self._counted = (0, 0)  # up to which hour, and by which version of the totals
         self._erasures = erasures
         self._now_ms = now_ms
 
@@ -40,6 +46,26 @@ class Upkeep:
         for hour_ms, count in (await self._store.unrolled()).items():
             if hour_ms + HOUR_MS + SETTLE_MS <= self._now_ms():
                 await self._store.keep_hour(hour_ms, count, await self._rolled_up(hour_ms))
+
+    async def count(self) -> None:
+        """Make the hours that are settled part of the totals, after `roll_up`. Raises `RecordUnreadable` too: totals
+        that are wrong would be wrong for ever, so that somebody has to look."""
+        settled = settled_ms(self._now_ms())
+        kept = await self._totals.read(self._counted[1] if self._counted[0] == settled else None)
+        if kept is None:
+            await self._totals.keep(NEW, pack_totals(first_totals(self._now_ms())))
+        elif kept.record is not None:
+            await self._count(unpack_totals(kept.record), kept.version, settled)
+
+    async def _count(self, totals: Totals, version: int, settled: int) -> None:
+        through_ms = min([settled, *await self._store.unrolled()])
+        if through_ms > totals.through_ms:
+            places = [Place(Size.HOUR, hour_ms) for hour_ms in range(totals.through_ms, through_ms, HOUR_MS)]
+            found = (await self._store.read(places, {})).values()
+            hours = [unpack_hour(row.record) for row in found if row.record is not None]
+            await self._totals.keep(version, pack_totals(with_hours(totals, hours, through_ms)))
+        elif totals.through_ms == settled:
+            self._counted = (settled, version)
 
     async def forget(self) -> None:
         """Take the ids of erased sessions out of all buckets that may hold them."""

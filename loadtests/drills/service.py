@@ -25,6 +25,7 @@ from serve_app import measuring, wiring
 from serve_app.http.app import create_app
 from serve_app.http.service import Service
 from serve_app.settings import Settings
+from state.alerts.rules import rules_from
 from state.backend import RedisBackend
 from state.calls import Calls
 from state.lease import Lease
@@ -71,6 +72,8 @@ async def serving(settings: Settings, redis: Redis, llm: LLM) -> AsyncIterator[s
         calls=Calls(store=calls, now_ms=wiring.now_ms, ttl_s=settings.key_ttl_s, deadline_s=settings.step_deadline_s),
         plans=PlanBook(store=plans, backend=backend, now_ms=wiring.now_ms, ttl_s=settings.plan_ttl_s),
         windows=measuring.windows(backend),
+        rules=rules_from(settings.alerts),
+        book=measuring.book(backend),
         now_ms=wiring.now_ms,
         new_id=lambda: uuid.uuid4().hex,
     )

@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from serve_app.http import events, health, learning, metrics, problems, questions, sessions
+from serve_app.http import alerts, events, health, learning, metrics, problems, questions, scraping, sessions
 from serve_app.http.guard import Guard
 from serve_app.http.metering import Metered
 from serve_app.http.service import Service
@@ -35,7 +35,8 @@ def create_app(service: Service) -> FastAPI:
     problems.install(app)
     app.add_middleware(Guard, settings=service.settings, probe=service.here)
     app.add_middleware(Metered, recorder=service.recording.recorder)
-    for router in (sessions.router, events.router, questions.router, learning.router, metrics.router):
+    routers = (sessions, events, questions, learning, metrics, alerts, scraping)
+    for router in (part.router for part in routers):
         app.include_router(router, dependencies=[Depends(bearer)])
     app.include_router(health.router)
     app.add_api_route("/", _home, include_in_schema=False)

@@ -6,6 +6,7 @@ Health, metrics, documents and event streams, which last as long as somebody lis
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 
@@ -14,21 +15,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serve_app.http.problems import MEDIA_TYPE
 from state.metrics.labels import ERROR_KINDS, GIVEN_UP, NONE, OTHER, Labels, Operation
 from state.metrics.recorder import Recorder, Timed
+from state.metrics.routes import ROUTES
 
 WRONG = "InvalidField"
 """What a request is counted as that was wrong in a way that no error of Askwell's stands for: too large, no JSON."""
 _OPERATIONS = {
-    ("POST", "sessions"): Operation.CREATE_SESSION,
-    ("GET", "sessions/*"): Operation.GET_SESSION,
-    ("DELETE", "sessions/*"): Operation.DELETE_SESSION,
-    ("POST", "sessions/*/questions/*/experience"): Operation.REPLY_EXPERIENCE,
-    ("POST", "sessions/*/questions/*/inputs"): Operation.GIVE_INPUTS,
-    ("POST", "sessions/*/questions/*/refinement"): Operation.GIVE_REFINEMENT,
-    ("POST", "questions/batch"): Operation.WRITE_QUESTIONS,
-    ("POST", "learning-resources/search"): Operation.SEARCH_RESOURCES,
-    ("POST", "learning-plans"): Operation.CREATE_PLAN,
-    ("GET", "learning-plans"): Operation.LIST_PLANS,
-    ("PATCH", "learning-plans/*"): Operation.MOVE_PLAN,
+    (route.method, re.sub(r"\{\w+\}", "*", route.path.removeprefix("/api/"))): operation
+    for operation, route in ROUTES.items()
 }
 _WITH_IDS = frozenset({"sessions", "learning-plans"})
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from actors.monitoring.flushing import OFF, Recording
+from actors.monitoring.keeping import KeptBook
 from serve_app.settings import Settings
+from state.alerts.rules import Rules
 from state.calls import Calls
 from state.messages import Evaluator, Generator, Retriever
 from state.metrics.reading import Windows
@@ -64,8 +66,8 @@ class RetrieverPool(Retriever, Checked, Protocol): ...
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """`windows` are what has been measured; `now_ms` tells Unix milliseconds; `new_id` gives an unguessable id;
-    `recording` takes what the HTTP layer measures."""
+    """`windows` are what has been measured, `rules` and `book` the alerts; `now_ms` tells Unix milliseconds; `new_id`
+    gives an unguessable id; `recording` takes what the HTTP layer measures."""
 
     settings: Settings
     sessions: Sessions
@@ -75,6 +77,8 @@ class Service:
     calls: Calls
     plans: PlanBook
     windows: Windows
+    rules: Rules
+    book: KeptBook
     now_ms: Callable[[], int]
     new_id: Callable[[], str]
     recording: Recording = OFF

@@ -1,11 +1,11 @@
-"""The alerts as a record: what fires, what was told of it, and the messages that are still to be delivered.
+"""The alerts as a record: what fires, what was told of it, and how far each channel has come with the messages.
 
 Kept as one record by `state.codec`, so that whoever goes on after a restart neither repeats nor forgets anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -86,16 +86,33 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """`delivered` is the number of the last message that the channel has; messages go to it in their order. `sent` and
+    `failures` count tries; `error` says how the last one failed, since `failing_since_ms`, if it did."""
+
+    delivered: int
+    sent: int = 0
+    failures: int = 0
+    failing_since_ms: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertBook:
     """`incidents` and `messages` count what there were, `dropped` messages that were too many to be kept undelivered;
-    an incident is open while anything is told to fire."""
+    an incident is open while anything is told to fire. `watcher` alone evaluates and delivers until
+    `watched_until_ms`. `stamp` is new with every writing, so that a writer knows its own again."""
 
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     silences: tuple[Silence, ...] = ()
     undelivered: tuple[Message, ...] = ()
+    channels: Mapping[str, Channel] = field(default_factory=dict)
     dropped: int = 0
     incidents: int = 0
     messages: int = 0
+    watcher: str = ""
+    watched_until_ms: int = 0
+    stamp: str = ""
 
 
 def pack_book(book: AlertBook) -> bytes:
@@ -129,10 +146,43 @@ def unsilenced(book: AlertBook, silence_id: str) -> AlertBook:
     return replace(book, silences=left)
 
 
-def delivered(book: AlertBook, numbers: Iterable[int]) -> AlertBook:
-    """Without the messages of these numbers among the undelivered ones."""
-    done = set(numbers)
-    return replace(book, undelivered=tuple(held for held in book.undelivered if held.number not in done))
+def channel_of(book: AlertBook, name: str) -> Channel:
+    """One that is new begins with what nobody was told yet."""
+    oldest = book.undelivered[0].number if book.undelivered else book.messages + 1
+    return book.channels.get(name, Channel(delivered=oldest - 1))
+
+
+def due_to(book: AlertBook, name: str) -> tuple[Message, ...]:
+    """What a channel does not have yet, oldest first."""
+    return tuple(message for message in book.undelivered if message.number > channel_of(book, name).delivered)
+
+
+def delivered(book: AlertBook, name: str, number: int) -> AlertBook:
+    """The channel has the message, and all before it."""
+    channel = channel_of(book, name)
+    if number <= channel.delivered:
+        return book
+    after = replace(channel, delivered=number, sent=channel.sent + 1, failing_since_ms=None, error="")
+    return replace(book, channels={**book.channels, name: after})
+
+
+def not_delivered(book: AlertBook, name: str, error: str, now_ms: int) -> AlertBook:
+    """The channel did not take a message."""
+    channel = channel_of(book, name)
+    since_ms = now_ms if channel.failing_since_ms is None else channel.failing_since_ms
+    after = replace(channel, failures=channel.failures + 1, failing_since_ms=since_ms, error=error)
+    return replace(book, channels={**book.channels, name: after})
+
+
+def settled(book: AlertBook, names: Collection[str]) -> AlertBook:
+    """With these channels and no others, and without the messages that all of them have; the same book where it was
+    so before."""
+    channels = {name: channel_of(book, name) for name in names}
+    had = min((channel.delivered for channel in channels.values()), default=book.messages)
+    undelivered = tuple(message for message in book.undelivered if message.number > had)
+    if (channels, undelivered) == (book.channels, book.undelivered):
+        return book
+    return replace(book, channels=channels, undelivered=undelivered)
 
 
 def _with_alert(book: AlertBook, rule: str, alert: Alert) -> AlertBook:

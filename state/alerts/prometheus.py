@@ -122,6 +122,12 @@ def _down(component: Component) -> Callable[[str], tuple[str, str]]:
     return _part(Metric.COMPONENT_CHECKS, f'component="{component}"', f'status="{Status.DOWN}"')
 
 
+def _store_down(window: str) -> tuple[str, str]:
+    """What was measured cannot be read then, so that the replica that is scraped has to say it."""
+    up = f"{Metric.STORE_UP}[{window}]"
+    return f"1 - min(avg_over_time({up}))", f"min(count_over_time({up}))"
+
+
 _EXPRESSIONS: Mapping[Signal, Callable[[str], tuple[str, str]]] = {
     Signal.REQUEST_P95_S: _request_p95,
     Signal.REQUEST_ERROR_RATE: _error_rate(Layer.REQUEST),
@@ -131,7 +137,7 @@ _EXPRESSIONS: Mapping[Signal, Callable[[str], tuple[str, str]]] = {
     Signal.QUALITY_MEAN: _quality_mean,
     Signal.REFINEMENT_RATE: _part(Metric.EVALUATIONS, "", 'verdict="needs_refinement"'),
     Signal.FIRST_PASS_RATE: _part(Metric.FIRST_EVALUATIONS, "", 'accepted="yes"'),
-    Signal.REDIS_DOWN_SHARE: _down(Component.REDIS),
+    Signal.REDIS_DOWN_SHARE: _store_down,
     Signal.QDRANT_DOWN_SHARE: _down(Component.QDRANT),
     Signal.COMPLETION_ERROR_RATE: _error_rate(Layer.COMPLETION),
 }

@@ -16,6 +16,7 @@ from state.errors import RecordUnreadable
 from state.metrics.buckets import HourBucket, MinuteBucket
 from state.metrics.cell_encoding import CellReader, Strings, written_cells
 from state.metrics.flushes import Arrivals, Flush, Numbers
+from state.metrics.totals import Totals
 
 VERSION = 1
 
@@ -73,6 +74,30 @@ def unpack_hour(record: bytes) -> HourBucket:
         return HourBucket(start_ms=start_ms, cells=reader.cells(cells), arrivals=arrived, refused=refused)
 
     return _opened("hour", record, read)
+
+
+def pack_totals(totals: Totals) -> bytes:
+    strings = Strings()
+    counts = [totals.flushes, totals.flushes_lost, totals.flushes_refused]
+    return _frame("totals", strings, [totals.through_ms, written_cells(totals.cells, strings), counts, totals.last])
+
+
+def unpack_totals(record: bytes) -> Totals:
+    """Raises `RecordUnreadable`."""
+
+    def read(reader: CellReader, fields: Sequence[Any]) -> Totals:
+        through_ms, cells, (flushes, lost, refused), last = fields
+        reader.check(through_ms, flushes, lost, refused, *(number for seen in last.values() for number in seen))
+        return Totals(
+            through_ms=through_ms,
+            cells=reader.cells(cells),
+            flushes=flushes,
+            flushes_lost=lost,
+            flushes_refused=refused,
+            last={source: (number, hour_ms) for source, (number, hour_ms) in last.items()},
+        )
+
+    return _opened("totals", record, read)
 
 
 def _frame(kind: str, strings: Strings, fields: list[Any]) -> bytes:

@@ -14,6 +14,7 @@ from state.metrics.labels import NOT_OURS, Labels, Layer
 from state.metrics.latencies import NS_PER_MS, cumulative
 from state.metrics.names import FAMILIES, SCORE_BOUNDS, Metric
 from state.metrics.reports import NO_PRIORITY, grouped
+from state.metrics.routes import ROUTES
 from state.metrics.spend import Cost
 
 Values = tuple[str, ...]
@@ -39,7 +40,7 @@ class Exposition:
 
 
 def exposition(cells: Cells, *, flushes: int, flushes_lost: int, flushes_refused: int) -> Exposition:
-    """Every counter and histogram of `FAMILIES`. Raises `RecordUnreadable` where a sketch contradicts itself."""
+    """Every counter and histogram of what was measured. Raises `RecordUnreadable` where a sketch contradicts itself."""
     counters = _Counters()
     counters.count_errors(cells)
     counters.count_calls(cells)
@@ -94,8 +95,10 @@ def _histograms(cells: Cells) -> dict[Metric, dict[Values, HistogramSample]]:
     completions = {
         labels: cell for labels, cell in cells.performance.items() if labels.operation.layer is Layer.COMPLETION
     }
+    requests = {labels: cell for labels, cell in cells.performance.items() if labels.operation in ROUTES}
     costs = grouped(cells.costs, _model)
     return {
+        Metric.REQUEST_DURATION: _durations(Metric.REQUEST_DURATION, grouped(requests, _route)),
         Metric.OPERATION_DURATION: _durations(Metric.OPERATION_DURATION, grouped(cells.performance, _operation)),
         Metric.COMPLETION_DURATION: _durations(Metric.COMPLETION_DURATION, grouped(completions, _model)),
         Metric.TOKEN_USAGE: {
@@ -108,6 +111,10 @@ def _histograms(cells: Cells) -> dict[Metric, dict[Values, HistogramSample]]:
 
 def _judged(labels: Labels) -> Values:
     return labels.priority or NO_PRIORITY, labels.variant
+
+
+def _route(labels: Labels) -> Values:
+    return ROUTES[labels.operation]
 
 
 def _operation(labels: Labels) -> Values:

@@ -1,8 +1,9 @@
 """What the metrics are called in Prometheus: the one table that `/metrics`, the alerting rules and the board go by.
 
-Calls to models follow OpenTelemetry's semantic conventions for generative AI, version 1.37, as Prometheus writes them:
-dots and units become underscores and suffixes. All others follow Prometheus's rules for names: a prefix, base units,
-`_total` for counters. Every metric is a counter or a histogram of them, so that all rates come from `rate`.
+Calls to models follow OpenTelemetry's semantic conventions for generative AI, version 1.37, and HTTP requests those
+for HTTP of the same version, as Prometheus writes them: dots and units become underscores and suffixes. All others
+follow Prometheus's rules for names: a prefix, base units, `_total` for counters. What is measured is a counter or a
+histogram, so that all rates come from `rate`; gauges say how things stand.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class Metric(StrEnum):
     OPERATION_DURATION = "askwell_operation_duration_seconds"
     OPERATION_ERRORS = "askwell_operation_errors"
     OPERATION_REFUSALS = "askwell_operation_refusals"
+    REQUEST_DURATION = "http_server_request_duration_seconds"
     COMPLETION_DURATION = "gen_ai_client_operation_duration_seconds"
     TOKEN_USAGE = "gen_ai_client_token_usage"  # noqa: S105 - tokens of text
     LLM_CALLS = "askwell_llm_calls"
@@ -31,11 +33,16 @@ class Metric(StrEnum):
     CACHE_LOOKUPS = "askwell_cache_lookups"
     COMPONENT_CHECKS = "askwell_component_checks"
     FLUSHES = "askwell_metrics_flushes"
+    ALERT_MESSAGES = "askwell_alert_messages"
+    ALERT_DELIVERIES = "askwell_alert_deliveries"
+    ALERT_FIRING = "askwell_alert_firing"
+    STORE_UP = "askwell_store_up"
 
 
 class Kind(StrEnum):
     COUNTER = "counter"
     HISTOGRAM = "histogram"
+    GAUGE = "gauge"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +57,8 @@ class Family:
 
 OPERATION_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 30, 60)
 """Has the limits of the alerts on latency, 3 and 5 seconds, so that a quantile near them is not interpolated across."""
+REQUEST_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+"""Of `http.server.request.duration` in the conventions."""
 COMPLETION_BOUNDS_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 """Of `gen_ai.client.operation.duration` in the conventions."""
 SCORE_BOUNDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
@@ -69,6 +78,12 @@ FAMILIES: Mapping[Metric, Family] = {
         kind=Kind.COUNTER,
         help="Operations whose request was wrong, or that nobody waited for.",
         labels=(*_OPERATION, "error_type"),
+    ),
+    Metric.REQUEST_DURATION: Family(
+        kind=Kind.HISTOGRAM,
+        help="How long HTTP requests took, those that were refused too.",
+        labels=("http_request_method", "http_route"),
+        bounds=REQUEST_BOUNDS_S,
     ),
     Metric.COMPLETION_DURATION: Family(
         kind=Kind.HISTOGRAM, help="How long calls to models took.", labels=_MODEL, bounds=COMPLETION_BOUNDS_S
@@ -105,6 +120,22 @@ FAMILIES: Mapping[Metric, Family] = {
     ),
     Metric.FLUSHES: Family(
         kind=Kind.COUNTER, help="Flushes of processes; state is merged, lost or refused.", labels=("state",)
+    ),
+    Metric.ALERT_MESSAGES: Family(
+        kind=Kind.COUNTER,
+        help="Messages about alerts; state is made, or dropped before all channels had it.",
+        labels=("state",),
+    ),
+    Metric.ALERT_DELIVERIES: Family(
+        kind=Kind.COUNTER,
+        help="Deliveries of messages to channels; result is delivered or failed.",
+        labels=("channel", "result"),
+    ),
+    Metric.ALERT_FIRING: Family(
+        kind=Kind.GAUGE, help="1 for an alert that fires, 0 for one that does not.", labels=("rule", "severity")
+    ),
+    Metric.STORE_UP: Family(
+        kind=Kind.GAUGE, help="1 where the replica that was asked has read this from Redis, else 0.", labels=()
     ),
 }
 

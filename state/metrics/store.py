@@ -2,6 +2,8 @@
 
     askwell:{metrics}:minute:START   hash      version, record; for a day
     askwell:{metrics}:hour:START     hash      version, record; for 30 days
+    askwell:{metrics}:totals         hash      version, record; all hours before the last few
+    askwell:{metrics}:alerts         hash      version, record; see `state.alerts.book`
     askwell:{metrics}:unrolled       hash      by hour, how often its minutes have changed since it was rolled up
 
 A minute is written by whoever has read the version before, so that of two writers at once one reads again and merges
@@ -20,6 +22,8 @@ from state.metrics.buckets import hour_expires_ms, hour_of, minute_expires_ms
 
 _PREFIX = "askwell:{metrics}"
 _UNROLLED = f"{_PREFIX}:unrolled"
+TOTALS = f"{_PREFIX}:totals"
+ALERTS = f"{_PREFIX}:alerts"
 AT_ONCE = 160
 """Buckets that one script reads; a window of a day, whose hours are rolled up, is one of hours and one of minutes."""
 SEARCHED_AT_ONCE = 24

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from pydantic import TypeAdapter
 
 from actors.grounding import ungrounded
@@ -199,6 +200,31 @@ def test_every_process_s_recordings_reach_the_monitor(service: Running) -> None:
     wait_for(lambda: seen("performance", "by_operation") >= ingress_session_actor_and_retriever, 30)
     components = {"redis", "qdrant", "sessions", "generator", "evaluator", "retriever"}
     wait_for(lambda: seen("health", "components") >= components, 30)
+
+
+def test_prometheus_is_given_what_every_process_has_measured(service: Running) -> None:
+    opened(service)
+
+    def seen() -> dict[str, float]:
+        text = service.client.get("/metrics").raise_for_status().text
+        families = text_string_to_metric_families(text)
+        return {
+            sample.labels["operation"]: sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == "askwell_operation_duration_seconds_count"
+        }
+
+    wait_for(lambda: set(seen()) >= {"create_session", "commit"}, 30, seen)
+
+
+def test_the_alerts_are_watched_by_the_monitor(service: Running) -> None:
+    def delivered() -> bool:
+        return "console" in service.client.get("/api/alerts").raise_for_status().json()["channels"]
+
+    wait_for(delivered, 30)
+    alerts = {alert["rule"]: alert for alert in service.client.get("/api/alerts").json()["alerts"]}
+    assert (alerts["redis"]["severity"], alerts["qdrant"]["severity"]) == (None, None)
 
 
 def test_the_dashboard_wants_its_token(service: Running) -> None:

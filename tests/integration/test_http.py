@@ -16,15 +16,15 @@ import uvicorn
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
+from serve_app import measuring
 from serve_app.http.app import create_app
 from serve_app.http.service import Service
 from serve_app.ports import free_port
 from serve_app.settings import Settings
+from state.alerts.rules import rules_from
 from state.backend import RedisBackend
 from state.calls import Calls
 from state.errors import WorkUnavailable
-from state.metrics.reading import StoredWindows
-from state.metrics.store import BucketStore
 from state.plans import PlanBook
 from state.store import RecordStore
 from tests.conftest import Shard
@@ -75,7 +75,9 @@ async def serving(redis: Redis, shard: Shard) -> AsyncIterator[Callable[..., Any
                 now_ms=shard.clock,
                 ttl_s=600,
             ),
-            windows=StoredWindows(BucketStore(RedisBackend(redis)), now_ms=shard.clock),
+            windows=measuring.windows(RedisBackend(redis)),
+            rules=rules_from(None),
+            book=measuring.book(RedisBackend(redis)),
             now_ms=shard.clock,
             new_id=lambda: uuid.uuid4().hex,
         )

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from actors.monitoring.flushing import OFF
 from actors.monitoring.health import HealthChecks
 from actors.monitoring.merging import Merger
-from actors.monitoring.monitor import Monitor
+from actors.monitoring.monitor import Monitor, Round
 from actors.monitoring.upkeep import SETTLE_MS, Upkeep
 from state.backend import Argument, Backend, RedisBackend
 from state.errors import StoreUnavailable
@@ -25,7 +25,9 @@ from state.metrics.erasures import AGAIN_MS, SETTLED_MS, Erasures
 from state.metrics.labels import Component
 from state.metrics.reading import StoredWindows
 from state.metrics.reports import costs_report, health_report
-from state.metrics.store import BucketStore, Place, Size
+from state.metrics.store import TOTALS, BucketStore, Place, Size
+from state.metrics.totals import SETTLE_HOURS
+from state.versioned import VersionedRecord
 from tests.conftest import Clock
 from tests.observations import LABELS, MS, USAGE
 
@@ -82,18 +84,22 @@ class World:
         return BucketStore(self.backend)
 
     @property
+    def totals(self) -> VersionedRecord:
+        return VersionedRecord(self.backend, TOTALS)
+
+    @property
     def erasures(self) -> Erasures:
         return Erasures(self.backend, now_ms=self.clock)
 
     @property
     def upkeep(self) -> Upkeep:
-        return Upkeep(self.store, self.erasures, now_ms=self.clock)
+        return Upkeep(self.store, self.totals, self.erasures, now_ms=self.clock)
 
     def merger(self) -> Merger:
         return Merger(self.store, now_ms=self.clock, gather_s=0.01)
 
     def windows(self) -> StoredWindows:
-        return StoredWindows(self.store, now_ms=self.clock)
+        return StoredWindows(self.store, self.totals, now_ms=self.clock)
 
     async def seen(self, minutes: int = 60) -> tuple[int, int]:
         """Latencies and lost flushes in a window, read afresh."""
@@ -300,6 +306,44 @@ async def test_an_erased_session_is_named_nowhere_and_what_it_cost_still_counts(
     assert (report.total.calls, float(report.total.cost_usd or 0)) == (7, 0.07)
 
 
+async def test_counters_grow_by_what_was_merged_and_by_nothing_else(world: World) -> None:
+    """Through hours that are rolled up, made part of the totals and expire."""
+    merger, process, made = world.merger(), Process(), 0
+    assert await world.windows().totals() is None
+    for hour in range(2 * SETTLE_HOURS + 3):
+        for minute in (0, 20, 59):
+            world.clock.ms = NOON + hour * HOUR_MS + minute * MINUTE_MS + SETTLE_MS
+            await world.upkeep.count()
+            await merger.take([process.flush(world.clock.ms, calls=3)])
+            made += 3
+            await world.upkeep.roll_up()
+            await world.upkeep.count()
+            totals = await world.windows().totals()
+            assert totals is not None
+            assert sum(cell.latencies.count for cell in totals.cells.performance.values()) == made
+            assert (totals.flushes, totals.flushes_lost) == (made // 3, 0)
+    assert totals.through_ms >= NOON + SETTLE_HOURS * HOUR_MS
+    assert {labels.prompt for labels in totals.cells.performance} == {""}
+
+
+async def test_a_flush_lost_between_two_hours_is_counted_for_good(world: World) -> None:
+    merger, process = world.merger(), Process()
+    world.clock.ms = NOON + SETTLE_MS
+    await world.upkeep.count()
+    await merger.take([process.flush(world.clock.ms)])
+    process.flush(world.clock.ms)
+    lost = []
+    for hour in range(1, SETTLE_HOURS + 3):
+        world.clock.ms = NOON + hour * HOUR_MS + SETTLE_MS
+        await world.upkeep.roll_up()
+        await world.upkeep.count()
+        await merger.take([process.flush(world.clock.ms)])
+        totals = await world.windows().totals()
+        assert totals is not None
+        lost.append(totals.flushes_lost)
+    assert set(lost) == {1}
+
+
 async def test_a_monitor_looks_after_the_components_and_tells_of_them(world: World) -> None:
     merger = world.merger()
     buffer = Buffer("monitor")
@@ -310,7 +354,7 @@ async def test_a_monitor_looks_after_the_components_and_tells_of_them(world: Wor
         now_ms=world.clock,
         clock_ns=lambda: 0,
     )
-    monitor = Monitor(merger=merger, upkeep=world.upkeep, health=health, recording=OFF, round_s=3600)
+    monitor = Monitor(merger=merger, recording=OFF, rounds=[Round(3600, [health.check])])
     await monitor.take([Process().flush(calls=10)])
     flush = buffer.take(NOW)
     assert flush is not None

@@ -21,7 +21,10 @@ from state.alerts.book import (
     Silence,
     acknowledged,
     delivered,
+    due_to,
+    not_delivered,
     pack_book,
+    settled,
     silenced,
     unpack_book,
     unsilenced,
@@ -251,14 +254,43 @@ def test_a_limit_that_was_taken_out_is_judged_by_the_next_reading() -> None:
     assert watch.book.alerts["latency"].severity is None
 
 
-def test_messages_are_kept_until_they_are_delivered() -> None:
+def test_messages_are_kept_until_every_channel_has_them_in_their_order() -> None:
     watch = Watch()
     watch.look(latency=SLOW)
     watch.look(1)
-    assert [message.number for message in watch.book.undelivered] == [1, 2]
-    watch.book = delivered(watch.book, [1])
-    assert [message.number for message in watch.book.undelivered] == [2]
-    assert delivered(watch.book, [1]) == watch.book
+    names = ["mail", "hook"]
+    assert [message.number for message in due_to(watch.book, "mail")] == [1, 2]
+    book = settled(delivered(watch.book, "mail", 1), names)
+    assert [[message.number for message in due_to(book, name)] for name in names] == [[2], [1, 2]]
+    assert len(book.undelivered) == 2
+    book = settled(delivered(delivered(book, "hook", 1), "hook", 2), names)
+    assert [message.number for message in book.undelivered] == [2]
+    assert delivered(book, "hook", 1) is book
+    book = settled(delivered(book, "mail", 2), names)
+    assert (book.undelivered, settled(book, names)) == ((), book)
+    assert unpack_book(pack_book(book)) == book
+
+
+def test_a_channel_s_failure_is_in_the_book_until_it_takes_something() -> None:
+    watch = Watch()
+    watch.look(latency=SLOW)
+    for at_ms in (NOON, NOON + MINUTE):
+        watch.book = not_delivered(watch.book, "mail", "refused", at_ms)
+    failing = watch.book.channels["mail"]
+    assert (failing.failures, failing.failing_since_ms, failing.error) == (2, NOON, "refused")
+    assert len(due_to(watch.book, "mail")) == 1
+    well = delivered(watch.book, "mail", 1).channels["mail"]
+    assert (well.failures, well.sent, well.failing_since_ms, well.error) == (2, 1, None, "")
+
+
+def test_a_channel_that_is_new_is_told_of_nothing_that_is_over_for_all_others() -> None:
+    watch = Watch()
+    watch.look(latency=SLOW)
+    watch.book = settled(delivered(watch.book, "mail", 1), ["mail"])
+    assert due_to(watch.book, "hook") == ()
+    watch.look(1)
+    assert [message.number for message in due_to(settled(watch.book, ["mail", "hook"]), "hook")] == [2]
+    assert set(settled(watch.book, ["hook"]).channels) == {"hook"}
 
 
 def test_undelivered_messages_are_bounded_and_those_dropped_are_counted() -> None:

@@ -46,6 +46,8 @@ def test_every_series_and_label_of_an_expression_is_exposed() -> None:
     for metric, family in FAMILIES.items():
         if family.kind is Kind.COUNTER:
             names[series(metric)] = family.labels
+        elif family.kind is Kind.GAUGE:
+            names[metric] = family.labels
         else:
             names |= {f"{metric}_{part}": family.labels for part in ("bucket", "sum", "count")}
     for alert in ALERTS.values():

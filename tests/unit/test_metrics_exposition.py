@@ -6,11 +6,16 @@ import re
 
 import pytest
 from hypothesis import given, settings
+from prometheus_client.parser import text_string_to_metric_families
 
+from serve_app.http.exposing import exposed, exposed_without_store
+from state.alerts.book import AlertBook, settled
+from state.alerts.rules import rules_from
 from state.metrics.cells import Cells, Verdict
 from state.metrics.exposition import exposition
 from state.metrics.labels import CacheLevel, Component, Status
-from state.metrics.names import FAMILIES, Kind, Metric, series
+from state.metrics.names import FAMILIES, Metric, series
+from state.metrics.totals import Totals
 from tests.observations import (
     LABELS,
     REQUEST,
@@ -39,10 +44,20 @@ ANSWER = ("chat", "openai", "gpt-5-mini", "write_answer")
 
 
 def test_every_metric_of_the_table_is_exposed_as_its_kind() -> None:
-    told = exposition(EVERYTHING, flushes=7, flushes_lost=1, flushes_refused=0)
-    assert {metric for metric, family in FAMILIES.items() if family.kind is Kind.COUNTER} == set(told.counters)
-    assert {metric for metric, family in FAMILIES.items() if family.kind is Kind.HISTOGRAM} == set(told.histograms)
+    totals = Totals(through_ms=0, cells=EVERYTHING, flushes=7, flushes_lost=1)
+    told = exposed(totals, settled(AlertBook(), ["mail"]), rules_from(None)).decode()
+    found = {family.name: family for family in text_string_to_metric_families(told)}
+    assert {name: family.type for name, family in found.items()} == {
+        str(metric): str(family.kind) for metric, family in FAMILIES.items()
+    }
+    for metric, family in FAMILIES.items():
+        for sample in found[metric].samples:
+            assert set(sample.labels) - {"le"} == set(family.labels)
     assert set(FAMILIES) == set(Metric)
+
+
+def test_while_redis_does_not_answer_that_is_all_that_is_told() -> None:
+    assert [row for row in exposed_without_store().decode().splitlines() if row[0] != "#"] == ["askwell_store_up 0.0"]
 
 
 @settings(max_examples=30)
@@ -82,7 +97,7 @@ def test_a_completion_stands_among_the_calls_to_models_and_a_request_does_not() 
 
 @pytest.mark.parametrize("metric", Metric)
 def test_names_follow_prometheuss_rules(metric: Metric) -> None:
-    assert re.fullmatch(r"(askwell|gen_ai)_[a-z_]+", metric)
+    assert re.fullmatch(r"(askwell|gen_ai|http_server)_[a-z_]+", metric)
     assert not metric.endswith(("_total", "_bucket", "_sum", "_count"))
     assert series(metric) == f"{metric}_total"
     family = FAMILIES[metric]
