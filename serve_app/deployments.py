@@ -11,8 +11,6 @@ Serve manages all of them: a dead one is replaced, a redeploy replaces every one
 
 from __future__ import annotations
 
-import logging
-import os
 import secrets
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -20,8 +18,8 @@ from functools import partial
 from typing import Any, ClassVar
 
 import ray
-import structlog
 from fastapi import FastAPI
+from opentelemetry.trace import SpanKind
 from ray import serve
 from ray.serve.config import DeploymentActorConfig
 from ray.serve.handle import DeploymentHandle
@@ -37,6 +35,7 @@ from serve_app import measuring, wire, wiring
 from serve_app.http.app import create_app
 from serve_app.http.service import EvaluatorPool, GeneratorPool, RetrieverPool, Service
 from serve_app.pools import APPLICATION, EVALUATOR, GENERATOR, RETRIEVER, ingress_options, pools
+from serve_app.processes import begin, step_back
 from serve_app.remote import (
     MONITOR,
     RemoteEvaluator,
@@ -51,17 +50,17 @@ from serve_app.scaling import WAITING
 from serve_app.settings import Settings, load
 from state.alerts.rules import Rules, rules_from
 from state.calls import Calls
+from state.messages import Heard
 from state.metrics.labels import Component
 from state.plans import PlanBook
 from state.session_actor import SessionState
 from state.steps import StepWork
 from state.store import RecordStore
 from state.sweep import Sweep
+from state.tracing import continued, span
 
 ACTOR_CONCURRENCY = 10_000
 """Far above what a shard has in hand: event streams wait inside the actor."""
-BEHIND = 4
-"""Steps of niceness, up to the last there is: Ray starts its workers at 15."""
 SPREAD_BYTES = 1024 * 1024
 """Of Ray's own account of memory, which limits nothing."""
 
@@ -73,16 +72,22 @@ class Wired:
 
     recording: Recording
 
-    async def wired(self, method: str, sent: bytes) -> bytes:
-        """The method's result. Raises what the method raises."""
+    async def wired(self, method: str, sent: bytes, traceparent: str = "") -> bytes:
+        """The method's result. `traceparent` tells which trace it belongs to. Raises what the method raises."""
         self.recording.start()
-        return wire.encode(await getattr(self, method)(*wire.arguments(self.PORT, method).decode(sent)))
+        with continued(traceparent), span(f"{self.PORT.__name__}.{method}", SpanKind.SERVER):
+            return wire.encode(await getattr(self, method)(*wire.arguments(self.PORT, method).decode(sent)))
 
-    async def streamed(self, method: str, sent: bytes) -> AsyncIterator[Told | bytes]:
+    async def streamed(self, method: str, sent: bytes, traceparent: str = "") -> AsyncIterator[Told | bytes]:
         """The same, and before it what is heard of the result as it is written."""
         self.recording.start()
         work = partial(getattr(self, method), *wire.arguments(self.PORT, method).decode(sent))
-        async for told in streamed(work):
+
+        async def traced(heard: Heard) -> Any:
+            with continued(traceparent), span(f"{self.PORT.__name__}.{method}", SpanKind.SERVER):
+                return await work(heard)
+
+        async for told in streamed(traced):
             yield told if isinstance(told, Told) else wire.encode(told)
 
 
@@ -90,7 +95,7 @@ class GeneratorReplica(Generator, Wired):
     PORT = GeneratorPool
 
     def __init__(self, settings: Settings, app: str) -> None:
-        configure_logs()
+        begin(settings, "generator")
         step_back()
         self._queues = Queues()
         self.recording = measuring.recording(settings, RemoteMonitor(app).take)
@@ -110,7 +115,7 @@ class EvaluatorReplica(Evaluator, Wired):
     PORT = EvaluatorPool
 
     def __init__(self, settings: Settings, app: str) -> None:
-        configure_logs()
+        begin(settings, "evaluator")
         step_back()
         self._queues = Queues()
         self.recording = measuring.recording(settings, RemoteMonitor(app).take)
@@ -130,7 +135,7 @@ class RetrieverReplica(Retriever, Wired):
     PORT = RetrieverPool
 
     def __init__(self, settings: Settings, app: str) -> None:
-        configure_logs()
+        begin(settings, "retriever")
         step_back()
         self.recording = measuring.recording(settings, RemoteMonitor(app).take)
         recorder = self.recording.recorder
@@ -154,7 +159,7 @@ class SessionStateActor(SessionState):
     """Home of one shard of the sessions, and stand-in for the others."""
 
     def __init__(self, settings: Settings, app: str, shard: int) -> None:
-        configure_logs()
+        begin(settings, "session-state")
         step_back()
         backend = wiring.backend(settings, wiring.redis(settings))
         store = RecordStore(backend, kind="session")
@@ -181,17 +186,18 @@ class SessionStateActor(SessionState):
             recorder=self._recording.recorder,
         )
 
-    async def wired(self, method: str, *args: Any, **kwargs: Any) -> bytes:
-        """A method's result as `serve_app.wire` writes it. Raises what the method raises."""
+    async def wired(self, traceparent: str, method: str, *args: Any) -> bytes:
+        """A method's result as `serve_app.wire` writes it; `traceparent` as for the pools. Raises what it raises."""
         self._recording.start()
-        return wire.encode(await getattr(self, method)(*args, **kwargs))
+        with continued(traceparent), span(f"Sessions.{method}", SpanKind.SERVER):
+            return wire.encode(await getattr(self, method)(*args))
 
 
 class MonitorActor:
     """Takes what every process has recorded, and tells of alerts; see `actors.monitoring`."""
 
     def __init__(self, settings: Settings, app: str, rules: Rules) -> None:
-        configure_logs()
+        begin(settings, "monitor")
         step_back()
         backend = wiring.backend(settings, wiring.redis(settings))
         checks: Mapping[Component, Check] = {
@@ -227,7 +233,7 @@ def build(settings: Settings, *, app: str = APPLICATION) -> serve.Application:
     rules = rules_from(settings.alerts)  # here, because no other machine needs to have the file
 
     def http() -> FastAPI:
-        configure_logs()
+        begin(settings, "ingress")
         return create_app(_service(settings, app, rules))
 
     ingress = serve.deployment(serve.ingress(http)(Ingress)).options(
@@ -239,31 +245,6 @@ def build(settings: Settings, *, app: str = APPLICATION) -> serve.Application:
 def application(args: Mapping[str, Any]) -> serve.Application:
     """What a Serve config file imports: `args` are settings by field name, over the environment."""
     return build(load(**args))
-
-
-def step_back() -> None:
-    """Let the ingress go first where the processor is short: a refusal is to take milliseconds, work takes seconds."""
-    os.nice(BEHIND)
-
-
-def configure_logs() -> None:
-    """Structured lines on standard error, which Ray files under the process's name.
-
-    The clients' own line for each HTTP request says nothing that a record or an error does not.
-    """
-    for client in ("httpx", "httpx2"):
-        logging.getLogger(client).setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
 
 
 def _service(settings: Settings, app: str, rules: Rules) -> Service:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import ray
+from opentelemetry.trace import SpanKind
 from ray import serve
 from ray.actor import ActorHandle
 from ray.exceptions import RayActorError, RayError, RayTaskError
@@ -43,6 +44,7 @@ from state.messages import (
     WrittenQuestions,
 )
 from state.model import Answer, Experience, Gap, Question, RankedResource
+from state.tracing import carried, span
 
 POOL_DELIVERIES = 3
 MONITOR = "monitor"
@@ -68,9 +70,12 @@ class RemotePool:
 
         `heard`, where given, is told the result as it is written; what a replica told before it died is taken back.
         """
-        hearing = Retold(heard) if heard else None
+        with span(f"{self._port.__name__}.{method}", SpanKind.CLIENT):
+            return await self._call(method, args, Retold(heard) if heard else None)
+
+    async def _call(self, method: str, args: tuple[Any, ...], hearing: Retold | None) -> Any:
         for delivery in range(1, POOL_DELIVERIES + 1):
-            sent = (method, wire.encode(args))
+            sent = (method, wire.encode(args), carried())
             try:
                 if hearing is not None:
                     hearing.begin()
@@ -193,7 +198,10 @@ class RemoteSessions:
             if self._handle is None:
                 self._handle = self._find(self.name)
             if method in WIRED:
-                return wire.result(Sessions, method).decode(await self._handle.wired.remote(method, *args, **kwargs))
+                with span(f"Sessions.{method}", SpanKind.CLIENT):
+                    return wire.result(Sessions, method).decode(
+                        await self._handle.wired.remote(carried(), method, *args)
+                    )
             return await getattr(self._handle, method).remote(*args, **kwargs)
         except RayTaskError as error:
             raise _cause(error) from None

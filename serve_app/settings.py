@@ -206,6 +206,10 @@ class Settings(BaseSettings):
         description='Who is told of alerts beside the console, names and apprise\'s addresses as JSON: {"ops": '
         '"mailtos://...", "slack": "https://hooks.slack.com/services/...", "hook": "jsons://..."}.',
     )
+    otlp_endpoint: str | None = Field(
+        None,
+        description="Collector that takes traces by OTLP over HTTP, as http://host:4318; none records no traces.",
+    )
     alerts_every_s: float = Field(15, ge=1, le=60, description="Seconds between two evaluations of the alerts.")
 
     rollouts: Mapping[str, Percent] = Field(
@@ -236,7 +240,7 @@ class Settings(BaseSettings):
             parse(url.get_secret_value())
         return url
 
-    @field_validator("qdrant_url", "openai_base_url", "gemini_base_url")
+    @field_validator("qdrant_url", "openai_base_url", "gemini_base_url", "otlp_endpoint")
     @classmethod
     def _is_a_web_address(cls, url: str | None) -> str | None:
         if url is not None and not url.startswith(("http://", "https://")):

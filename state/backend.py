@@ -7,12 +7,13 @@ Redis's place and run the very same scripts.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from functools import cache
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Protocol, cast
 
+from opentelemetry.trace import Span, SpanKind
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import (
     BusyLoadingError,
@@ -32,6 +33,7 @@ from state.address import Topology, parse
 from state.durability import FAST, Durability
 from state.errors import Broken, StoreUnavailable, Unconfirmed
 from state.topologies import Cluster, behind_sentinels, together
+from state.tracing import span
 
 Argument = str | bytes | int
 _AWAY = (
@@ -80,12 +82,15 @@ class RedisBackend:
         self._durability = durability
 
     async def write(self, script: str, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
-        questions = self._durability.questions
-        if not questions:
+        if not self._durability.questions:
             return await self.read(script, keys, args)
+        with _traced(script):
+            return await self._written(script, keys, args)
+
+    async def _written(self, script: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         text, sha = _script(script)
         # WAIT asks for what its own connection wrote last: the mark makes that later than all the script has seen
-        after: list[Sequence[Any]] = [("SET", _mark(keys[0]), "", "PX", 1), *questions]
+        after: list[Sequence[Any]] = [("SET", _mark(keys[0]), "", "PX", 1), *self._durability.questions]
         async with self._translated():
             replies = await together(self._redis, keys[0], [("EVALSHA", sha, len(keys), *keys, *args), *after])
             if isinstance(replies[0], NoScriptError):
@@ -100,11 +105,12 @@ class RedisBackend:
 
     async def read(self, script: str, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
         text, sha = _script(script)
-        async with self._translated():
-            try:
-                return await self._redis.evalsha(sha, len(keys), *keys, *args)
-            except NoScriptError:
-                return await self._redis.eval(text, len(keys), *keys, *args)
+        with _traced(script):
+            async with self._translated():
+                try:
+                    return await self._redis.evalsha(sha, len(keys), *keys, *args)
+                except NoScriptError:
+                    return await self._redis.eval(text, len(keys), *keys, *args)
 
     async def ping(self) -> None:
         async with self._translated():
@@ -148,6 +154,11 @@ def connect(url: str, *, max_connections: int = 50, timeout_s: float = 5.0) -> R
                 socket_connect_timeout=timeout_s,
             )
             return Redis(connection_pool=pool)
+
+
+def _traced(script: str) -> AbstractContextManager[Span]:
+    attributes = {"db.system.name": "redis", "db.operation.name": "EVALSHA", "db.stored_procedure.name": script}
+    return span(script, SpanKind.CLIENT, attributes)
 
 
 @cache

@@ -39,6 +39,7 @@ from actors.resilience.recording import Price, Recorded
 from actors.resilience.retry import Retried
 from actors.resilience.single_flight import Flights, SingleFlight
 from actors.resilience.target import Target
+from actors.resilience.traced import Traced
 from state.metrics.recorder import SILENT, Recorder
 from state.spending import Ledger
 
@@ -101,7 +102,7 @@ def stacked(
 
     def one(target: Target, adapter: Adapter) -> Provider:
         provider: Provider = Recorded(
-            adapter,
+            Traced(adapter, target=target),
             ledger=ledger,
             price=price,
             now_ms=now_ms,

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import RedirectResponse
+from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 
 from serve_app.http import alerts, events, health, learning, metrics, problems, questions, scraping, sessions
 from serve_app.http.guard import Guard
-from serve_app.http.metering import Metered
+from serve_app.http.metering import Metered, operation_of
 from serve_app.http.service import Service
 from serve_app.http.tenants import bearer
 
 SUMMARY = "Turns the gaps between a CV and a job description into questions, and the answers into true evidence."
+
+
+def _untraced(scope: MutableMapping[str, Any]) -> bool:
+    """All but the service's own work; and what has a query, which would be told, and may name a user."""
+    return operation_of(scope.get("method", ""), scope["path"]) is None or bool(scope["query_string"])
+
+
+TELEMETRY: TelemetryConfig = {"metrics": False, "logs": False, "operation_spans": False, "exclude": _untraced}
+"""FastAPI's own: a span for each request, where `serve_app.tracing` has anywhere to send it."""
 
 
 def create_app(service: Service) -> FastAPI:
@@ -29,7 +40,12 @@ def create_app(service: Service) -> FastAPI:
         await service.recording.aclose()
 
     app = FastAPIOffline(
-        title="Askwell", version=version("askwell"), summary=SUMMARY, redoc_url=None, lifespan=lifespan
+        title="Askwell",
+        version=version("askwell"),
+        summary=SUMMARY,
+        redoc_url=None,
+        lifespan=lifespan,
+        telemetry=TELEMETRY,
     )
     app.state.service = service
     problems.install(app)

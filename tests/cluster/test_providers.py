@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +19,9 @@ from loadtests.provider_stub.latency import Latency
 from loadtests.provider_stub.server import Served, in_process_of_its_own
 from serve_app.cluster import ray_directory
 from state.model import Document
-from tests.cluster.running import Running
-from tests.cluster.test_service import ANSWERS, example
+from tests.cluster.running import Running, wait_for
+from tests.cluster.test_service import ANSWERS, GOOD, example, fitting, opened, step
+from tests.collector import Collected, Collector, collecting
 
 KEY = "a-key-of-the-stub-and-of-nobody-else"
 SPOKEN = StubConfig(latency={"*": Latency(median_ms=300.0, first_token_share=0.2)})
@@ -31,15 +33,22 @@ def stub() -> Iterator[Served]:
         yield served
 
 
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
+
+
 @pytest.fixture(scope="module", params=["openai", "gemini"])
 def service(
-    request: pytest.FixtureRequest, stub: Served, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, stub: Served, collector: Collector, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
-    variables = {
+    keys = {
         "openai": {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": stub.openai_url, "ASKWELL_OPENAI_DIALECT": "openai"},
         "gemini": {"GEMINI_API_KEY": KEY, "GEMINI_BASE_URL": stub.url},
     }
-    running = Running(tmp_path_factory.mktemp(request.param), variables=variables[request.param])
+    variables = {**keys[request.param], "ASKWELL_OTLP_ENDPOINT": collector.url}
+    running = Running(tmp_path_factory.mktemp(request.param), variables=variables)
     running.start()
     yield running
     assert running.stop() == 0, running.printed()
@@ -153,3 +162,32 @@ def test_no_log_holds_a_key_or_a_candidates_words(service: Running) -> None:
         text = file.read_text(errors="replace")
         assert word not in text, file
         assert KEY not in text, file
+
+
+def test_a_step_is_one_trace_through_all_processes_without_a_word_of_the_candidate_s(
+    service: Running, collector: Collector
+) -> None:
+    marks = ("Zyxquetzal", "Wombatine")
+    session = opened(service, cv=f"{marks[0]} Nowak\nDjango")
+    question = step(service, session, "q1", "experience", {"response": "yes"}).json()
+    given = fitting(question, GOOD) | {"achievement": f"I built {marks[1]} with five colleagues."}
+    caller = uuid.uuid4().hex
+    path = f"/api/sessions/{session['id']}/questions/q1/inputs"
+    traceparent = f"00-{caller}-{'1' * 16}-01"
+    assert service.client.post(path, json={"inputs": given}, headers={"traceparent": traceparent}).status_code == 200
+
+    def traced() -> list[Collected]:
+        return [span for span in collector.spans if span.trace.hex() == caller]
+
+    names = {"GeneratorPool.write_answer", "EvaluatorPool.evaluate", "RetrieverPool.remember", "commit.lua"}
+    wait_for(lambda: names <= {span.name for span in traced()}, 20, lambda: sorted(span.name for span in traced()))
+    wait_for(lambda: any(span.parent.hex() == "1" * 16 for span in traced()), 20)
+    spans = traced()
+    assert {span.part for span in spans} == {"ingress", "session-state", "generator", "evaluator", "retriever"}
+    assert sum("gen_ai.request.model" in span.attributes for span in spans) >= 2
+    known = {span.id for span in spans}
+    assert [span.name for span in spans if span.parent not in known] == [
+        "POST /api/sessions/{session_id}/questions/{question_id}/inputs"
+    ]
+    for body in collector.bodies:
+        assert not any(mark.encode() in body for mark in marks)
