@@ -27,9 +27,9 @@ SOCKET_TIMEOUT_S = 1.5
 _REPLICATED = Durability(mode=Mode.REPLICATED, replicas=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Weather:
-    """Shares of messages (0 to 1) to which each of this happens."""
+    """Shares of messages (0 to 1) to which each of this happens, until it clears up."""
 
     slow: float = 0.0
     request_lost: float = 0.0
@@ -38,6 +38,10 @@ class Weather:
     resent: float = 0.0
     work_fails: float = 0.0
     replica_dies: float = 0.0
+
+    def clear_up(self) -> None:
+        """Nothing is lost or doubled any more; what was slow stays slow."""
+        self.request_lost = self.reply_lost = self.doubled = self.resent = 0.0
 
 
 class Delays:
