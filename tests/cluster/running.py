@@ -66,7 +66,11 @@ class Running:
         """Returns once it has printed that it is ready."""
         began = time.monotonic()
         self.launch()
-        wait_for(lambda: "Ready after" in self.printed() or not self.alive(), START_TIMEOUT_S, self.printed)
+        try:
+            wait_for(lambda: "Ready after" in self.printed() or not self.alive(), START_TIMEOUT_S, self.printed)
+        except AssertionError:
+            self.stop()  # nobody else would, and the tests that follow would be as slow
+            raise
         assert self.alive(), self.printed()
         self.startup_s = time.monotonic() - began
 

@@ -179,11 +179,12 @@ def test_a_step_is_one_trace_through_all_processes_without_a_word_of_the_candida
     def traced() -> list[Collected]:
         return [span for span in collector.spans if span.trace.hex() == caller]
 
-    names = {"GeneratorPool.write_answer", "EvaluatorPool.evaluate", "RetrieverPool.remember", "commit.lua"}
-    wait_for(lambda: names <= {span.name for span in traced()}, 20, lambda: sorted(span.name for span in traced()))
-    wait_for(lambda: any(span.parent.hex() == "1" * 16 for span in traced()), 20)
+    parts = {"ingress", "session-state", "generator", "evaluator", "retriever"}
+    wait_for(lambda: parts <= {span.part for span in traced()}, 30, lambda: sorted(span.name for span in traced()))
+    wait_for(lambda: any(span.parent.hex() == "1" * 16 for span in traced()), 30)
     spans = traced()
-    assert {span.part for span in spans} == {"ingress", "session-state", "generator", "evaluator", "retriever"}
+    names = {"GeneratorPool.write_answer", "EvaluatorPool.evaluate", "RetrieverPool.remember", "commit.lua"}
+    assert names <= {span.name for span in spans}
     assert sum("gen_ai.request.model" in span.attributes for span in spans) >= 2
     known = {span.id for span in spans}
     assert [span.name for span in spans if span.parent not in known] == [
