@@ -151,16 +151,16 @@ def a_flush(labels: list[Labels], rng: Random) -> Flush:
     return flush
 
 
-def a_day(flushes: list[Flush]) -> Day:
+def a_day(flushes: list[Flush], now_ms: int = NOW_MS) -> Day:
     minutes: dict[int, MinuteBucket] = {}
     for number in range(LONGEST_WINDOW + 1):
-        start_ms = minute_of(NOW_MS) - number * MINUTE_MS
+        start_ms = minute_of(now_ms) - number * MINUTE_MS
         flush = replace(flushes[number % FLUSHES], sequence=LONGEST_WINDOW + 1 - number, at_ms=start_ms)
         minutes[start_ms] = absorb(MinuteBucket(start_ms=start_ms), flush)
     hours = {
         hour_ms: roll_up(hour_ms, [minutes[start] for start in minutes_of(hour_ms) if start in minutes])
         for hour_ms in sorted({hour_of(start) for start in minutes})
-        if hour_ms + HOUR_MS <= NOW_MS
+        if hour_ms + HOUR_MS <= now_ms
     }
     return Day(minutes=minutes, hours=hours)
 

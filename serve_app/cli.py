@@ -98,7 +98,8 @@ def bench(  # noqa: PLR0917 - as above
     workloads: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[WORKLOAD]...", help="questions, overload, batch, retrieval, commits, memory; default: all."
+            metavar="[WORKLOAD]...",
+            help="questions, overload, batch, retrieval, commits, memory, recording; default: all.",
         ),
     ] = None,
     users: Annotated[str, typer.Option(help="Users in the closed loop, one number or several.")] = "1,10,50,200",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from serve_app.bench import batch, commits, memory, overload, questions, retrieval
+from serve_app.bench import batch, commits, memory, overload, questions, recording, retrieval
 from serve_app.bench.plan import Plan, user_counts
 from serve_app.bench.report import Figure, Report
 from serve_app.bench.tables import tables
@@ -22,6 +22,7 @@ WORKLOADS: Mapping[str, Callable[[Plan], Sequence[Figure]]] = {
     "retrieval": retrieval.measure,
     "commits": commits.measure,
     "memory": memory.measure,
+    "recording": recording.measure,
 }
 
 WIDTH_OF_A_FILE = 200

@@ -71,6 +71,7 @@ def test_there_is_no_percentile_of_nothing() -> None:
         ("ray::SERVE_REPLICA::askwell#Evaluator#sygx56p3:ServeReplica:askwell:Evaluator.__init__", "evaluator"),
         ("ray::ServeReplica:askwell:Retriever", "retriever"),
         ("ray::SessionStateActor", "session-state"),
+        ("ray::MonitorActor", "monitor"),
         ("ray::ProxyActor", "proxy"),
         ("ray::HAProxyManager", "proxy"),
         ("ray::ServeController.record_autoscaling_metrics_from_handle", "controller"),
