@@ -9,6 +9,9 @@ import pytest
 
 from tests.cluster.running import Running, left, wait_for
 
+OF_ONE_SERVICE = ("tests/cluster/test_kills.py", "tests/cluster/test_service.py")
+"""They come last, so that the service that they share takes no CPU time from those that start their own."""
+
 
 @pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
@@ -37,3 +40,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/cluster" in item.nodeid:
             item.add_marker(pytest.mark.cluster)
+    items.sort(key=lambda item: item.nodeid.startswith(OF_ONE_SERVICE))

@@ -65,7 +65,7 @@ def program(name: str) -> str:
 
 def promtool(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [program("promtool"), *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_the_shipped_files_are_those_that_are_made() -> None:
