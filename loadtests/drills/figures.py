@@ -45,11 +45,14 @@ ROLLED_WITHIN_S = 60.0
 
 
 def costs() -> int:
-    """Prints both sums; 0 where they are the same to 10^-12 dollars."""
+    """Prints both sums; 0 where they are the same to a billionth of a dollar.
+
+    Without hedges, because nobody is told what the call that was given up has cost; it would be counted as unmeasured.
+    """
     with tempfile.TemporaryDirectory(prefix="askwell-costs-") as folder:
         prices = Path(folder) / "prices.json"
         prices.write_text(json.dumps(PRICES))
-        with staged({"reasoning_tokens": 37}, ASKWELL_PRICES=str(prices)) as stage:
+        with staged({"reasoning_tokens": 37}, ASKWELL_PRICES=str(prices), ASKWELL_LLM_HEDGE_SHARE="0") as stage:
             questions = asyncio.run(_questions(stage))
             time.sleep(SETTLE_S)
             totals = stage.report()["totals"]
@@ -72,7 +75,8 @@ def costs() -> int:
         f"| /api/metrics/costs | {seen['calls']} | {seen['input_tokens']} | {seen['cached_tokens']} | "
         f"{seen['output_tokens']} | {shown:.12f} |"
     )
-    print(f"\n{questions} questions.")
+    unmeasured = f"{totals['abandoned']} calls abandoned at the stub, {seen['unmeasured']} told as unmeasured"
+    print(f"\n{questions} questions; {unmeasured}.")
     return int(abs(shown - expected) > Decimal("1e-9"))
 
 

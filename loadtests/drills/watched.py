@@ -63,7 +63,8 @@ class Watched:
 
 @asynccontextmanager
 async def watched(*, window_minutes: int | None, users: int) -> AsyncIterator[Watched]:
-    """A service with `users` at it. Its rules' windows are as shipped, or all of `window_minutes`."""
+    """A service with `users` at it. Its rules are as shipped, or their windows of `window_minutes`, and the cooldown of
+    cache_hits, of which cold caches tell at the start, of a minute."""
     with tempfile.TemporaryDirectory(prefix="askwell-alerts-") as directory:
         folder = Path(directory)
         valkey, vectors = Valkey(folder / "valkey"), VectorServer()
@@ -97,7 +98,8 @@ async def watched(*, window_minutes: int | None, users: int) -> AsyncIterator[Wa
 def _overrides(window_minutes: int | None) -> str:
     if window_minutes is None:
         return ""
-    return "\n".join(f"[{name}]\nwindow_minutes = {window_minutes}" for name in rules_from(None))
+    windows = [f"[{name}]\nwindow_minutes = {window_minutes}" for name in rules_from(None)]
+    return "\n".join([*windows, "[cache_hits.warning]\ncooldown_minutes = 1"])
 
 
 async def _user(busy: Watched, number: int) -> None:

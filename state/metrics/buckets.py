@@ -10,7 +10,7 @@ making it again, after a flush that came late, gives the right one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from state.metrics.cells import NO_CELLS, Cells, merged_cells
@@ -141,13 +141,18 @@ def single_minutes(now_ms: int, minutes: int, rolled_up: Collection[int]) -> tup
 
 
 def window(
-    now_ms: int, minutes: int, minute_buckets: Mapping[int, MinuteBucket], hour_buckets: Mapping[int, HourBucket]
+    now_ms: int,
+    minutes: int,
+    minute_buckets: Mapping[int, MinuteBucket],
+    hour_buckets: Mapping[int, HourBucket],
+    merge: Callable[[Sequence[Cells]], Cells] = merged_cells,
 ) -> Window:
     """The last `minutes` minutes (1 to 1,440), from buckets by their starts; a bucket that is missing held nothing.
 
     A window is the current minute, as far as it has gone, and the whole minutes before it: at least `minutes` long,
     and less than a minute longer. Of an hour that lies in it whole the hour's bucket is taken, or, where there is
-    none, those of its minutes; either way the counts are the same. Raises `ValueError` for another length.
+    none, those of its minutes; either way the counts are the same. `merge` is given cells, the newest last. Raises
+    `ValueError` for another length.
     """
     if not 1 <= minutes <= LONGEST_WINDOW:
         raise ValueError(f"a window has 1 to {LONGEST_WINDOW} minutes, not {minutes}")
@@ -158,7 +163,7 @@ def window(
     return Window(
         start_ms=_start(now_ms, minutes),
         end_ms=now_ms,
-        cells=merged_cells([*(hour.cells for hour in hours), *(single.cells for single in singles)]),
+        cells=merge([*(hour.cells for hour in hours), *(single.cells for single in singles)]),
         flushes=sum(source.arrived for source in sources),
         flushes_lost=sum(source.lost for source in sources),
         flushes_refused=sum(hour.refused for hour in hours) + sum(single.refused for single in singles),

@@ -17,7 +17,7 @@ from state.metrics.buckets import (
     window,
 )
 from state.metrics.encoding import unpack_hour, unpack_minute, unpack_totals
-from state.metrics.recent import RecentBuckets
+from state.metrics.recent import RecentBuckets, RecentMerges
 from state.metrics.store import BucketStore, Place, Size
 from state.metrics.totals import Totals, everything
 from state.versioned import VersionedRecord
@@ -36,19 +36,21 @@ class Windows(Protocol):
 
 
 class StoredWindows:
-    """Implements `Windows`: two round trips, and of the records only those that have changed since the last time."""
+    """Implements `Windows`: two round trips, in which only records come that have changed since the last time; and only
+    those are unpacked and merged."""
 
     def __init__(self, store: BucketStore, totals: VersionedRecord, *, now_ms: Callable[[], int]) -> None:
         self._minutes = _Buckets(store, Size.MINUTE, unpack_minute)
         self._hours = _Buckets(store, Size.HOUR, unpack_hour)
         self._totals = totals
+        self._merges = RecentMerges()
         self._now_ms = now_ms
 
     async def window(self, minutes: int) -> Window:
         now_ms = self._now_ms()
         hours: dict[int, HourBucket] = await self._hours.read(whole_hours(now_ms, minutes))
         singles: dict[int, MinuteBucket] = await self._minutes.read(single_minutes(now_ms, minutes, hours))
-        return window(now_ms, minutes, singles, hours)
+        return window(now_ms, minutes, singles, hours, self._merges.merged)
 
     async def totals(self) -> Totals | None:
         """The totals are read before the buckets: an hour that becomes part of them meanwhile is still there."""

@@ -1,14 +1,20 @@
-"""Buckets that were unpacked before are not unpacked again: of those in a window one changes between two readings."""
+"""Buckets that were unpacked before are not unpacked again, and cells that were merged before are not merged again: of
+those in a window one changes between two readings."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
+
+from state.metrics.cells import Cells, merged_cells
 
 B = TypeVar("B")
 MOST = 256
 """A window of a day has at most 143 buckets: 23 hours, or 22, and the minutes at its edges."""
+
+MOST_MERGED = 8
+"""Windows; those of the alert rules have five lengths."""
 
 
 class Recent(NamedTuple, Generic[B]):
@@ -41,3 +47,22 @@ class RecentBuckets(Generic[B]):
         if len(self._held) > self._most:
             self._held.popitem(last=False)
         return bucket
+
+
+class RecentMerges:
+    """Merges all but the newest of a window's cells once, and the newest to them each time."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[tuple[int, ...], tuple[Sequence[Cells], Cells]] = OrderedDict()
+
+    def merged(self, parts: Sequence[Cells]) -> Cells:
+        """As `merged_cells` of the settled ones, and then of that and the last one, whatever was held. Raises
+        `RecordUnreadable`."""
+        settled, newest = parts[:-1], parts[-1:]
+        key = tuple(map(id, settled))  # no other objects' while these are held beside it
+        if key not in self._held:
+            self._held[key] = (settled, merged_cells(settled))
+        self._held.move_to_end(key)
+        if len(self._held) > MOST_MERGED:
+            self._held.popitem(last=False)
+        return merged_cells([self._held[key][1], *newest])
