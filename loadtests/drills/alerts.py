@@ -2,7 +2,7 @@
 
     python -m loadtests.drills.alerts [--shipped-windows]
 
-Models are the provider stub's, slowed, made dear, unkind or failing; Valkey and the vector store are stopped. Each
+Models are the provider stub's: slow, dear, unkind or failing; Valkey and the vector store are stopped. Each
 stage begins with its faults, makes them worse where there is a critical limit, and heals them. The rules are the
 shipped ones but for their windows, which are a minute long, so that what is healed can be seen to end, and for the
 cooldown of cache_hits, of which cold caches tell at the start; with --shipped-windows they are as shipped, and only
@@ -19,17 +19,19 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
-from loadtests.drills.watched import Habits, Watched, watched
+from loadtests.drills.watched import INPUT_USD_PER_MILLION, Habits, Watched, watched
 from loadtests.sinks import Sink
 
 WARM_UP_S = 60.0
 FIRE_WITHIN_S = 150.0
 RESOLVE_WITHIN_S = 240.0
+SETTLE_S = 5.0
 USERS = 4
-CALLS_FOR_RATE_S = 30.0
-OUTPUT_USD_PER_MILLION = 0.01
+CALLS_FOR_RATE_S = 15.0
+CALLS_A_QUESTION = 3
+NOTHING_CACHED = 1_000_000
+"""Tokens that a prompt would need for the stub's prefix cache."""
 _LINE = re.compile(r"^(WARNING|CRITICAL|RESOLVED)(?:, ([a-z ,]+))?: .* \((\w+)\)$", re.MULTILINE)
 
 Act = Callable[[Watched], Awaitable[None]]
@@ -86,13 +88,27 @@ async def more_fail(busy: Watched) -> None:
     busy.habits = Habits(reads=0, searches=2)
 
 
-async def dear_and_failing(busy: Watched) -> None:
-    await _thinking(busy, dollars_an_hour=0.93, faults={"*": {"shares": {"server_error": 0.25}}})
+async def dear(busy: Watched) -> None:
+    """Nothing is found in the model's cache, and users rest for as long as it takes to cost 0.93 dollars an hour."""
+    busy.models(openai_minimum_tokens=NOTHING_CACHED)
+    before = busy.stage.report()["totals"]
+    await asyncio.sleep(CALLS_FOR_RATE_S)
+    after = busy.stage.report()["totals"]
+    calls, tokens = after["calls"] - before["calls"], after["input_tokens"] - before["input_tokens"]
+    dollars_an_hour = tokens * INPUT_USD_PER_MILLION / 1e6 / CALLS_FOR_RATE_S * 3600
+    question_s = USERS * CALLS_A_QUESTION * CALLS_FOR_RATE_S / calls
+    busy.habits = Habits(rest_s=max(question_s * (dollars_an_hour / 0.93 - 1), 0))
+    _tell(
+        f"{dollars_an_hour:.2f} dollars an hour, a question every {question_s:.1f} s, rest {busy.habits.rest_s:.1f} s"
+    )
+
+
+async def some_calls_fail(busy: Watched) -> None:
+    busy.models(faults={"*": {"shares": {"server_error": 0.15}}})
 
 
 async def dearer_and_no_vectors(busy: Watched) -> None:
     busy.habits = Habits(searches=0)
-    await _thinking(busy, dollars_an_hour=6.0)
     await busy.vectors.stop()
 
 
@@ -117,15 +133,6 @@ async def redis_back(busy: Watched) -> None:
 async def well(busy: Watched) -> None:
     busy.habits = Habits()
     busy.models()
-
-
-async def _thinking(busy: Watched, *, dollars_an_hour: float, **config: Any) -> None:
-    """Has the model think so many tokens a call that the calls of the last half minute would cost that."""
-    before = busy.stage.report()["totals"]["calls"]
-    await asyncio.sleep(CALLS_FOR_RATE_S)
-    calls_an_hour = (busy.stage.report()["totals"]["calls"] - before) / CALLS_FOR_RATE_S * 3600
-    tokens = round(dollars_an_hour / calls_an_hour / OUTPUT_USD_PER_MILLION * 1e6)
-    busy.models(reasoning_tokens=tokens, **config)
 
 
 def _alerts(fault: str, *named: str) -> tuple[Expected, ...]:
@@ -168,16 +175,15 @@ STAGES = (
         name="dear model, then no vector store",
         steps=(
             Step(
-                act=dear_and_failing,
-                expected=(
-                    *_alerts("the model thinks", "hourly_cost WARNING", "daily_cost WARNING"),
-                    *_alerts("every fourth call fails", "llm_errors CRITICAL"),
+                act=dear,
+                expected=_alerts(
+                    "no prompt is found in the model's cache", "hourly_cost WARNING", "daily_cost WARNING"
                 ),
             ),
             Step(
                 act=dearer_and_no_vectors,
                 expected=(
-                    *_alerts("the model thinks more", "hourly_cost CRITICAL"),
+                    *_alerts("the same, and users who do not rest", "hourly_cost CRITICAL"),
                     *_alerts("the vector store is stopped", "qdrant CRITICAL"),
                 ),
             ),
@@ -194,6 +200,11 @@ STAGES = (
         steps=(Step(act=novelty, expected=_alerts("every search is for something new", "cache_hits WARNING")),),
         heal=well,
     ),
+    Stage(
+        name="calls of the model that fail now and then",
+        steps=(Step(act=some_calls_fail, expected=_alerts("every seventh call fails", "llm_errors CRITICAL")),),
+        heal=well,
+    ),
 )
 
 
@@ -204,28 +215,34 @@ async def played(stages: Sequence[Stage], *, window_minutes: int | None) -> list
         for stage in stages:
             await asyncio.sleep(WARM_UP_S)
             _tell(f"{stage.name}: {busy.requests}")
+            began_s = time.time()
             stage_rows = await _fired(busy, stage)
             healed_s = await _begun(busy, stage.heal)
             if window_minutes is not None:
                 await _until(partial(_resolved, busy, stage_rows, healed_s), RESOLVE_WITHIN_S)
                 _tell(", ".join(f"{row.expected.rule} over {_s(row.resolved_s)}" for row in stage_rows))
+            await asyncio.sleep(SETTLE_S)
+            _counted(busy, stage_rows, began_s)
             rows += stage_rows
     return rows
 
 
 async def _fired(busy: Watched, stage: Stage) -> list[Row]:
     rows: list[Row] = []
-    began_s = time.time()
     for step in stage.steps:
         fault_s = await _begun(busy, step.act)
         fresh = [Row(expected=expected) for expected in step.expected]
         await _until(partial(_seen, busy, fresh, fault_s), FIRE_WITHIN_S)
         _tell(", ".join(f"{row.expected.rule} {row.expected.severity} {_s(row.fired_s)}" for row in fresh))
         rows += fresh
+    return rows
+
+
+def _counted(busy: Watched, rows: Sequence[Row], began_s: float) -> None:
+    """Messages that tell of each alert, but for that it is better or over."""
     for row in rows:
         for name, sink in (("mail", busy.mail), ("hook", busy.hook)):
             row.messages[name] = len(told(sink, row.expected.rule, row.expected.severity, began_s))
-    return rows
 
 
 async def _begun(busy: Watched, act: Act) -> float:
@@ -253,8 +270,8 @@ def told(sink: Sink, rule: str, what: str, since_s: float) -> list[float]:
         arrived.at_s
         for arrived in sink.arrived
         if arrived.at_s >= since_s
-        for sign, _, name in _LINE.findall(arrived.text)
-        if (sign, name) == (what, rule)
+        for sign, news, name in _LINE.findall(arrived.text.replace("\r", ""))
+        if (sign, name) == (what, rule) and not news.startswith("better")
     ]
 
 
@@ -288,7 +305,7 @@ def _tell(text: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shipped-windows", action="store_true")
-    parser.add_argument("--stages", default="01234", help="which stages, by their places")
+    parser.add_argument("--stages", default="012345", help="which stages, by their places")
     asked = parser.parse_args()
     stages = [STAGES[int(place)] for place in asked.stages]
     rows = asyncio.run(played(stages, window_minutes=None if asked.shipped_windows else 1))

@@ -24,8 +24,15 @@ from state.alerts.rules import rules_from
 
 GAPS = [{"title": title, "job_asks": f"{title} in production"} for title in TITLES[:3]]
 CV = "Ada Nowak\nBackend developer at Northgate, 2021 - 2025\nBuilt REST APIs in Python and Django."
-PRICES = {"openai:gpt-5-mini": {"input_per_million": "0.001", "output_per_million": "0.01"}}
-"""A model so cheap that nobody minds what the users cost until it thinks more."""
+INPUT_USD_PER_MILLION = 0.1
+PRICES = {
+    "openai:gpt-5-mini": {
+        "input_per_million": str(INPUT_USD_PER_MILLION),
+        "cached_per_million": "0",
+        "output_per_million": "0",
+    }
+}
+"""A model that nobody minds the price of while it finds its prompts in its cache."""
 PAUSE_S = 0.3
 MOST_REFINEMENTS = 2
 
@@ -37,6 +44,7 @@ class Habits:
     reads: int = 0
     searches: int = 10
     novel: bool = False
+    rest_s: float = 0.0
 
 
 @dataclass
@@ -134,6 +142,7 @@ async def _answered(busy: Watched, client: httpx.AsyncClient, path: str) -> None
 
 
 async def _besides(busy: Watched, client: httpx.AsyncClient, session_id: str) -> None:
+    await asyncio.sleep(busy.habits.rest_s)
     for _ in range(busy.habits.reads):
         with suppress(_Refused):
             await _asked(busy, client, "GET", f"/api/sessions/{session_id}")

@@ -25,6 +25,7 @@ def test_what_a_message_tells_is_read_from_its_text() -> None:
     for news, severity in (
         (News.FIRING, Severity.WARNING),
         (News.ESCALATED, Severity.CRITICAL),
+        (News.DE_ESCALATED, Severity.WARNING),
         (News.RESOLVED, Severity.CRITICAL),
     ):
         change = Change(rule="latency", news=news, severity=severity, began_ms=0, value=4.0, limit=3.0)
