@@ -90,7 +90,6 @@ async def more_fail(busy: Watched) -> None:
 
 async def dear(busy: Watched) -> None:
     """Nothing is found in the model's cache, and users rest for as long as it takes to cost 0.93 dollars an hour."""
-    busy.models(openai_minimum_tokens=NOTHING_CACHED)
     before = busy.stage.report()["totals"]
     await asyncio.sleep(CALLS_FOR_RATE_S)
     after = busy.stage.report()["totals"]
@@ -98,6 +97,7 @@ async def dear(busy: Watched) -> None:
     dollars_an_hour = tokens * INPUT_USD_PER_MILLION / 1e6 / CALLS_FOR_RATE_S * 3600
     question_s = USERS * CALLS_A_QUESTION * CALLS_FOR_RATE_S / calls
     busy.habits = Habits(rest_s=max(question_s * (dollars_an_hour / 0.93 - 1), 0))
+    busy.models(openai_minimum_tokens=NOTHING_CACHED)
     _tell(
         f"{dollars_an_hour:.2f} dollars an hour, a question every {question_s:.1f} s, rest {busy.habits.rest_s:.1f} s"
     )
