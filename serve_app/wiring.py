@@ -33,7 +33,6 @@ from actors.resilience.stack import Resilience, stacked
 from actors.resilience.target import Target
 from actors.vectors import VectorStore
 from actors.vectors_edge import EdgeVectorStore
-from actors.vectors_qdrant import connect as connect_qdrant
 from serve_app.settings import Settings
 from serve_app.targets import speaks_as_openai, targets
 from state.backend import Backend, RedisBackend
@@ -262,5 +261,7 @@ def vector_store(settings: Settings) -> VectorStore:
     """The Qdrant server, if one is named; else the embedded store, which belongs to the process that first uses it."""
     if settings.qdrant_url is None:
         return EdgeVectorStore(settings.data_dir.resolve() / "vectors")
+    from actors.vectors_qdrant import connect  # noqa: PLC0415 - its client takes a second of CPU time to import
+
     key = settings.qdrant_api_key
-    return connect_qdrant(settings.qdrant_url, key.get_secret_value() if key else None)
+    return connect(settings.qdrant_url, key.get_secret_value() if key else None)
