@@ -13,6 +13,11 @@ from loadtests.load.scenarios import READING_S, WRITING_S
 from loadtests.load.server import POOLS
 
 Cells = Sequence[str]
+OWN_CACHES = {
+    "l1": "embeddings: found in the process, of all texts that were looked up",
+    "l2": "embeddings: found in Redis, of those that the process had not",
+    "single_flight": "calls of a model that joined another one under way",
+}
 
 
 def markdown(run: Run) -> str:
@@ -172,6 +177,11 @@ def _money(run: Run) -> list[str]:
         ("cost", _usd(bill.usd)),
         ("the same calls uncached", _usd(bill.uncached_usd) + saved),
         ("cost a session opened", _usd(bill.usd / opened if bill.usd is not None and opened else None)),
+    ]
+    rows += [
+        (what, f"{run.caches[level].hit_share:.1%} of {run.caches[level].hits + run.caches[level].misses:,}")
+        for level, what in OWN_CACHES.items()
+        if level in run.caches
     ]
     return [_section("Caches and cost", ("what", "figure"), rows)]
 

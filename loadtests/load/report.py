@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -74,6 +74,18 @@ class Bill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lookups:
+    """In one of the service's own caches, as it counts them."""
+
+    hits: int
+    misses: int
+
+    @property
+    def hit_share(self) -> float:
+        return self.hits / (self.hits + self.misses) if self.hits else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """A limit and what was found."""
 
@@ -103,6 +115,7 @@ class Run:
     load_cores: float = 0.0
     late_p95_ms: float | None = None
     bill: Bill | None = None
+    caches: Mapping[str, Lookups] = field(default_factory=dict)
     began_s: float = 0.0
     startup_s: float | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import random
 import signal
@@ -19,7 +20,7 @@ import httpx
 
 from loadtests.load.breaking import BreakingPoint, breaking_points, counts_over_time, windows_of
 from loadtests.load.documents import GAPS, INPUTS, documents
-from loadtests.load.report import Bill, Run, bill, errors_by_kind, part_rows, refusals_by_kind, step_rows
+from loadtests.load.report import Bill, Lookups, Run, bill, errors_by_kind, part_rows, refusals_by_kind, step_rows
 from loadtests.load.samples import Sample, Standing, read_samples, read_standings
 from loadtests.load.scenarios import Scenario
 from loadtests.load.server import Moment, Watch
@@ -30,6 +31,7 @@ from serve_app.bench.report import percentile
 from serve_app.bench.stage import Stage, environment_of, staged
 from serve_app.ports import free_port
 from state.errors import AskwellError
+from state.metrics.buckets import LONGEST_WINDOW
 from state.prices import Prices
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +44,7 @@ OVERTIME_S = 180.0
 ENDING_S = 10.0
 READ_BACK = 200
 """Sessions at most, drawn from all that were noted."""
+TOLD_AFTER_S = 3.0
 SIGMA = 0.3
 WARM_UP_TIMEOUT_S = 120.0
 
@@ -79,8 +82,9 @@ def run(options: Options) -> Run:
             times = _loaded(options, stage.url)
         read = _read_back(options, stage.url)
         account = bill(stage.report(), Prices())
+        caches = _caches(stage.url, times)
     _write_traces(options.output / "traces.csv", watch.traces)
-    return _reckoned(options, times, read, watch=watch, account=account)
+    return _reckoned(options, times, read, watch=watch, account=account, caches=caches)
 
 
 def _stub_config(options: Options) -> Mapping[str, Any]:
@@ -168,6 +172,15 @@ def _read_back(options: Options, url: str | None = None) -> tuple[int, int]:
         return len(chosen), sum(_is_lost(client, session_id, standings[session_id]) for session_id in chosen)
 
 
+def _caches(url: str, times: tuple[float, float]) -> dict[str, Lookups]:
+    """By level, of the minutes of the run, warm-up included; asked for when every process has told what it counted."""
+    time.sleep(TOLD_AFTER_S)
+    minutes = min(math.ceil((time.time() - times[0]) / 60), LONGEST_WINDOW)
+    reply = httpx.get(f"{url}/api/metrics/cache", params={"time_window_minutes": minutes}, timeout=60)
+    levels = reply.raise_for_status().json()["by_level"]
+    return {level: Lookups(hits=found["hits"], misses=found["misses"]) for level, found in levels.items()}
+
+
 def _is_lost(client: httpx.Client, session_id: str, told: Standing) -> bool:
     reply = client.get(f"/api/sessions/{session_id}")
     while reply.status_code == 503 and "retry-after" in reply.headers:
@@ -183,6 +196,7 @@ def _reckoned(
     *,
     watch: Watch | None = None,
     account: Bill | None = None,
+    caches: Mapping[str, Lookups] | None = None,
 ) -> Run:
     samples = read_samples(options.output)
     if not samples:
@@ -212,6 +226,7 @@ def _reckoned(
         load_cores=load_cores,
         late_p95_ms=percentile(late, 95) if late else None,
         bill=account,
+        caches=caches or {},
         began_s=began_s,
     )
 

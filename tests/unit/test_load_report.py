@@ -17,7 +17,17 @@ from hypothesis import strategies as st
 
 from loadtests.load.breaking import Window, breaking_points, broken, counts_of, counts_over_time, windows_of
 from loadtests.load.rendering import markdown, write_csv
-from loadtests.load.report import ALL, Run, bill, checks, errors_by_kind, part_rows, refusals_by_kind, step_rows
+from loadtests.load.report import (
+    ALL,
+    Lookups,
+    Run,
+    bill,
+    checks,
+    errors_by_kind,
+    part_rows,
+    refusals_by_kind,
+    step_rows,
+)
 from loadtests.load.samples import Notes, Sample, read_samples, read_standings
 from loadtests.load.scenarios import SCENARIOS, Limits
 from loadtests.load.server import Moment
@@ -302,6 +312,7 @@ def test_the_report_names_what_broke_and_what_was_met(tmp_path: Path) -> None:
         moments=moments,
         parts=part_rows(moments),
         bill=bill({"totals": TOTALS, "rows": [ROW]}, Prices()),
+        caches={"l1": Lookups(hits=30, misses=10), "prompt": Lookups(hits=1, misses=0)},
     )
     text = markdown(run)
     for told in (
@@ -309,6 +320,7 @@ def test_the_report_names_what_broke_and_what_was_met(tmp_path: Path) -> None:
         "## Limits broken.",
         "| inputs: 500 Broken | 1 |",
         "| 503 Overloaded | 1 | 3 |",
+        "| embeddings: found in the process, of all texts that were looked up | 75.0% of 40 |",
         "| ingress | 0.50 | 0.50 | 0 |",
         "| 2 | 0 | 0 | 2 | 0 | 0 |",
         "| inputs | 1 | 0.1 | 1,100 | 1,100 | 1,100 | 1,000 | 1,000 | 100 | 100 | 1 | 1 |",
