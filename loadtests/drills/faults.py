@@ -180,7 +180,7 @@ async def _after_the_fault(stage: Stage, request: Request, reply: httpx.Response
         trouble.append("refused without a way to come back")
     if (before := OPEN_BEFORE[request.step]) is not None:
         session_path, _, question_id = request.path.rpartition("/")[0].partition("/questions/")
-        session = (await stage.client.get(session_path)).raise_for_status().json()
+        session = await stage.read(session_path)
         found = next(one for one in session["questions"] if one["id"] == question_id)
         if found["step"] != before:
             trouble.append(f"the step is lost: {found['step']}")

@@ -155,7 +155,7 @@ class _Candidate:
 
     async def _reckon(self, path: str, cv: str) -> None:
         """What was acknowledged is in the log once, and what stands accepted may."""
-        session = (await self._stage.client.get(path)).raise_for_status().json()
+        session = await self._stage.read(path)
         happened = standing(await self._events(path, session["version"]))
         if wrong := missing_or_doubled(self._acknowledged, happened):
             self._trouble(f"{path}: lost or doubled {wrong}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -46,6 +47,9 @@ The SDKs are imported above, because an import of seconds in the one loop of a d
 """
 
 
+READ_AGAIN = 10
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """`client` speaks to the service; `ledger` is what the service records its calls in."""
@@ -55,6 +59,17 @@ class Stage:
     ledger: RedisLedger
     settings: Settings
     resilience: Resilience
+
+    async def read(self, path: str) -> dict[str, Any]:
+        """What is there; whoever has to come back does, as a client of a busy service."""
+        reply = await self.client.get(path)
+        for _ in range(READ_AGAIN):
+            if reply.status_code != 503:
+                break
+            await asyncio.sleep(float(reply.headers["Retry-After"]))
+            reply = await self.client.get(path)
+        found: dict[str, Any] = reply.raise_for_status().json()
+        return found
 
     async def records(self, session_id: str) -> tuple[CallRecord, ...]:
         return await self.ledger.calls("local", session_id)
