@@ -17,7 +17,7 @@ import psutil
 
 from serve_app.ports import free_port
 
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 60.0
 
 
