@@ -179,7 +179,7 @@ def _money(run: Run) -> list[str]:
         ("cost a session opened", _usd(bill.usd / opened if bill.usd is not None and opened else None)),
     ]
     rows += [
-        (what, f"{run.caches[level].hit_share:.1%} of {run.caches[level].hits + run.caches[level].misses:,}")
+        (what, f"{run.caches[level].hit_rate or 0:.1%} of {run.caches[level].hits + run.caches[level].misses:,}")
         for level, what in OWN_CACHES.items()
         if level in run.caches
     ]

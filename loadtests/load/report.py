@@ -14,6 +14,7 @@ from loadtests.load.scenarios import Scenario
 from loadtests.load.server import Moment
 from loadtests.load.simulated import Simulated
 from serve_app.bench.report import percentile
+from state.metrics.figures import CacheFigures
 from state.prices import Prices, uncached
 from state.spending import Usage
 
@@ -74,18 +75,6 @@ class Bill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lookups:
-    """In one of the service's own caches, as it counts them."""
-
-    hits: int
-    misses: int
-
-    @property
-    def hit_share(self) -> float:
-        return self.hits / (self.hits + self.misses) if self.hits else 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """A limit and what was found."""
 
@@ -115,7 +104,7 @@ class Run:
     load_cores: float = 0.0
     late_p95_ms: float | None = None
     bill: Bill | None = None
-    caches: Mapping[str, Lookups] = field(default_factory=dict)
+    caches: Mapping[str, CacheFigures] = field(default_factory=dict)
     began_s: float = 0.0
     startup_s: float | None = None
 

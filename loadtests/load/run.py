@@ -20,7 +20,7 @@ import httpx
 
 from loadtests.load.breaking import BreakingPoint, breaking_points, counts_over_time, windows_of
 from loadtests.load.documents import GAPS, INPUTS, documents
-from loadtests.load.report import Bill, Lookups, Run, bill, errors_by_kind, part_rows, refusals_by_kind, step_rows
+from loadtests.load.report import Bill, Run, bill, errors_by_kind, part_rows, refusals_by_kind, step_rows
 from loadtests.load.samples import Sample, Standing, read_samples, read_standings
 from loadtests.load.scenarios import Scenario
 from loadtests.load.server import Moment, Watch
@@ -32,6 +32,7 @@ from serve_app.bench.stage import Stage, environment_of, staged
 from serve_app.ports import free_port
 from state.errors import AskwellError
 from state.metrics.buckets import LONGEST_WINDOW
+from state.metrics.figures import CacheFigures
 from state.prices import Prices
 
 ROOT = Path(__file__).parents[2]
@@ -172,13 +173,13 @@ def _read_back(options: Options, url: str | None = None) -> tuple[int, int]:
         return len(chosen), sum(_is_lost(client, session_id, standings[session_id]) for session_id in chosen)
 
 
-def _caches(url: str, times: tuple[float, float]) -> dict[str, Lookups]:
+def _caches(url: str, times: tuple[float, float]) -> dict[str, CacheFigures]:
     """By level, of the minutes of the run, warm-up included; asked for when every process has told what it counted."""
     time.sleep(TOLD_AFTER_S)
     minutes = min(math.ceil((time.time() - times[0]) / 60), LONGEST_WINDOW)
     reply = httpx.get(f"{url}/api/metrics/cache", params={"time_window_minutes": minutes}, timeout=60)
     levels = reply.raise_for_status().json()["by_level"]
-    return {level: Lookups(hits=found["hits"], misses=found["misses"]) for level, found in levels.items()}
+    return {level: CacheFigures(**found) for level, found in levels.items()}
 
 
 def _is_lost(client: httpx.Client, session_id: str, told: Standing) -> bool:
@@ -196,7 +197,7 @@ def _reckoned(
     *,
     watch: Watch | None = None,
     account: Bill | None = None,
-    caches: Mapping[str, Lookups] | None = None,
+    caches: Mapping[str, CacheFigures] | None = None,
 ) -> Run:
     samples = read_samples(options.output)
     if not samples:

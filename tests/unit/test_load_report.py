@@ -19,7 +19,6 @@ from loadtests.load.breaking import Window, breaking_points, broken, counts_of, 
 from loadtests.load.rendering import markdown, write_csv
 from loadtests.load.report import (
     ALL,
-    Lookups,
     Run,
     bill,
     checks,
@@ -37,6 +36,7 @@ from loadtests.provider_stub.calls import End, Sending
 from loadtests.provider_stub.config import StubConfig
 from loadtests.provider_stub.latency import Latency
 from loadtests.provider_stub.traces import Trace, Traces
+from state.metrics.figures import CacheFigures
 from state.prices import Prices
 
 MARK = "trace-0123456789abcdef"
@@ -312,7 +312,10 @@ def test_the_report_names_what_broke_and_what_was_met(tmp_path: Path) -> None:
         moments=moments,
         parts=part_rows(moments),
         bill=bill({"totals": TOTALS, "rows": [ROW]}, Prices()),
-        caches={"l1": Lookups(hits=30, misses=10), "prompt": Lookups(hits=1, misses=0)},
+        caches={
+            "l1": CacheFigures(hits=30, misses=10, hit_rate=0.75),
+            "prompt": CacheFigures(hits=1, misses=0, hit_rate=1.0),
+        },
     )
     text = markdown(run)
     for told in (
