@@ -46,7 +46,9 @@ class VectorServer:
                 Route("/collections/{name}/points/delete", self._delete, methods=["POST"]),
             ]
         )
-        self._server = uvicorn.Server(uvicorn.Config(app, port=self._port, log_level="critical", lifespan="off"))
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, port=self._port, log_level="critical", lifespan="off", timeout_keep_alive=75)
+        )
         self._serving = asyncio.create_task(self._server.serve())
         while not self._server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)

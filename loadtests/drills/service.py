@@ -35,6 +35,9 @@ from state.steps import StepWork
 from state.store import RecordStore
 from state.sweep import Sweep
 
+KEPT_ALIVE_S = 75
+"""Longer than clients keep a connection (httpx 5 s): who sends as the server closes gets a reset, not an answer."""
+
 
 @asynccontextmanager
 async def serving(settings: Settings, redis: Redis, llm: LLM) -> AsyncIterator[str]:
@@ -77,7 +80,14 @@ async def serving(settings: Settings, redis: Redis, llm: LLM) -> AsyncIterator[s
         now_ms=wiring.now_ms,
         new_id=lambda: uuid.uuid4().hex,
     )
-    config = uvicorn.Config(create_app(service), port=0, log_level="error", lifespan="off", access_log=False)
+    config = uvicorn.Config(
+        create_app(service),
+        port=0,
+        log_level="error",
+        lifespan="off",
+        access_log=False,
+        timeout_keep_alive=KEPT_ALIVE_S,
+    )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
