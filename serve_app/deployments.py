@@ -4,17 +4,19 @@
         │                   └──> Generator, Evaluator, Retriever (pools)
         └──> Generator, Retriever
 
-    all of them ── what they have recorded, once a second ──> monitor (a deployment actor) ──> Redis
+    all of them ── what they have recorded, once a second ──> Redis <── monitor (a deployment actor)
 
 Serve manages all of them: a dead one is replaced, a redeploy replaces every one, a shutdown ends them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
+from threading import Thread
 from typing import Any, ClassVar
 
 import ray
@@ -40,7 +42,6 @@ from serve_app.remote import (
     MONITOR,
     RemoteEvaluator,
     RemoteGenerator,
-    RemoteMonitor,
     RemoteRetriever,
     named_actor,
     remote_sessions,
@@ -49,6 +50,7 @@ from serve_app.remote import (
 from serve_app.scaling import WAITING
 from serve_app.settings import Settings, load
 from state.alerts.rules import Rules, rules_from
+from state.backend import RedisBackend
 from state.calls import Calls
 from state.messages import Heard
 from state.metrics.labels import Component
@@ -59,8 +61,6 @@ from state.store import RecordStore
 from state.sweep import Sweep
 from state.tracing import continued, span
 
-ACTOR_CONCURRENCY = 10_000
-"""Far above what a shard has in hand: event streams wait inside the actor."""
 SPREAD_BYTES = 1024 * 1024
 """Of Ray's own account of memory, which limits nothing."""
 
@@ -94,11 +94,9 @@ class Wired:
 class GeneratorReplica(Generator, Wired):
     PORT = GeneratorPool
 
-    def __init__(self, settings: Settings, app: str) -> None:
-        begin(settings, "generator")
-        step_back()
+    def __init__(self, settings: Settings) -> None:
         self._queues = Queues()
-        self.recording = measuring.recording(settings, RemoteMonitor(app).take)
+        self.recording = _begun(settings, "generator")
         super().__init__(llm=wiring.llm(settings, self._queues, self.recording.recorder), plain=wiring.offline_llm())
 
     def record_autoscaling_stats(self) -> dict[str, float]:
@@ -114,11 +112,9 @@ class GeneratorReplica(Generator, Wired):
 class EvaluatorReplica(Evaluator, Wired):
     PORT = EvaluatorPool
 
-    def __init__(self, settings: Settings, app: str) -> None:
-        begin(settings, "evaluator")
-        step_back()
+    def __init__(self, settings: Settings) -> None:
         self._queues = Queues()
-        self.recording = measuring.recording(settings, RemoteMonitor(app).take)
+        self.recording = _begun(settings, "evaluator")
         super().__init__(llm=wiring.llm(settings, self._queues, self.recording.recorder))
 
     def record_autoscaling_stats(self) -> dict[str, float]:
@@ -134,10 +130,8 @@ class EvaluatorReplica(Evaluator, Wired):
 class RetrieverReplica(Retriever, Wired):
     PORT = RetrieverPool
 
-    def __init__(self, settings: Settings, app: str) -> None:
-        begin(settings, "retriever")
-        step_back()
-        self.recording = measuring.recording(settings, RemoteMonitor(app).take)
+    def __init__(self, settings: Settings) -> None:
+        self.recording = _begun(settings, "retriever")
         recorder = self.recording.recorder
         self._vectors = wiring.vector_store(settings)
         super().__init__(
@@ -158,14 +152,15 @@ class RetrieverReplica(Retriever, Wired):
 class SessionStateActor(SessionState):
     """Home of one shard of the sessions, and stand-in for the others."""
 
+    CONCURRENCY: ClassVar = 10_000
+    """Far above what a shard has in hand: event streams wait inside the actor."""
+
     def __init__(self, settings: Settings, app: str, shard: int) -> None:
-        begin(settings, "session-state")
-        step_back()
+        self._recording = _begun(settings, "session-state")
         backend = wiring.backend(settings, wiring.redis(settings))
         store = RecordStore(backend, kind="session")
         outage = wiring.outage(settings, store)
         retriever = RemoteRetriever(app)
-        self._recording = measuring.recording(settings, RemoteMonitor(app).take)
         super().__init__(
             store=store,
             lease=wiring.lease(settings, backend, session_actor_name(shard), outage),
@@ -194,24 +189,30 @@ class SessionStateActor(SessionState):
 
 
 class MonitorActor:
-    """Takes what every process has recorded, and tells of alerts; see `actors.monitoring`."""
+    """Collects what every process has recorded, and tells of alerts; see `actors.monitoring`. Nobody has to call it."""
+
+    CONCURRENCY: ClassVar = 1
 
     def __init__(self, settings: Settings, app: str, rules: Rules) -> None:
         begin(settings, "monitor")
         step_back()
-        backend = wiring.backend(settings, wiring.redis(settings))
+        redis = wiring.redis(settings)
         checks: Mapping[Component, Check] = {
-            Component.REDIS: backend.ping,
+            Component.REDIS: RedisBackend(redis).ping,
             Component.SESSIONS: remote_sessions(settings.session_actors, partial(named_actor, app)).ready,
             Component.GENERATOR: RemoteGenerator(app).ready,
             Component.EVALUATOR: RemoteEvaluator(app).ready,
             Component.RETRIEVER: RemoteRetriever(app).ready,
         }
-        self._monitor = measuring.monitor(settings, backend, checks, rules)
+        monitor = measuring.monitor(settings, redis, checks, rules)
+        Thread(target=asyncio.run, args=(monitor.run(),), daemon=True).start()
 
-    async def take(self, flushes: Sequence[bytes]) -> None:
-        """See `actors.monitoring.monitor.Monitor.take`."""
-        await self._monitor.take(flushes)
+
+def _begun(settings: Settings, part: str) -> Recording:
+    """How a worker's process begins: what it writes to its log, how it shares the processor, what it records."""
+    begin(settings, part)
+    step_back()
+    return measuring.recording(settings, wiring.redis(settings))
 
 
 class Ingress:
@@ -226,8 +227,7 @@ def build(settings: Settings, *, app: str = APPLICATION) -> serve.Application:
     options = {pool.name: pool.options() for pool in pools(settings, shared=settings.qdrant_url is not None)}
     replicas = {GENERATOR: GeneratorReplica, EVALUATOR: EvaluatorReplica, RETRIEVER: RetrieverReplica}
     bound = {
-        name: serve.deployment(replica).options(**options[name]).bind(settings, app)
-        for name, replica in replicas.items()
+        name: serve.deployment(replica).options(**options[name]).bind(settings) for name, replica in replicas.items()
     }
 
     rules = rules_from(settings.alerts)  # here, because no other machine needs to have the file
@@ -237,7 +237,7 @@ def build(settings: Settings, *, app: str = APPLICATION) -> serve.Application:
         return create_app(_service(settings, app, rules))
 
     ingress = serve.deployment(serve.ingress(http)(Ingress)).options(
-        **ingress_options(settings), deployment_actors=_deployment_actors(settings, app, rules)
+        **ingress_options(settings), deployment_actors=deployment_actors(settings, app, rules)
     )
     return ingress.bind(bound[GENERATOR], bound[EVALUATOR], bound[RETRIEVER])
 
@@ -248,7 +248,8 @@ def application(args: Mapping[str, Any]) -> serve.Application:
 
 
 def _service(settings: Settings, app: str, rules: Rules) -> Service:
-    backend = wiring.backend(settings, wiring.redis(settings))
+    redis = wiring.redis(settings)
+    backend = wiring.backend(settings, redis)
     calls, plans = (RecordStore(backend, kind=kind) for kind in ("call", "plan"))
     return Service(
         settings=settings,
@@ -263,11 +264,11 @@ def _service(settings: Settings, app: str, rules: Rules) -> Service:
         windows=measuring.windows(backend),
         rules=rules,
         book=measuring.book(backend),
-        recording=measuring.recording(settings, RemoteMonitor(app).take),
+        recording=measuring.recording(settings, redis),
     )
 
 
-def _deployment_actors(settings: Settings, app: str, rules: Rules) -> list[DeploymentActorConfig]:
+def deployment_actors(settings: Settings, app: str, rules: Rules) -> list[DeploymentActorConfig]:
     """The session actors over the nodes, so that none takes all of them along when it is lost, and the monitor. Ray
     spreads in turn only what one node asks it for, and has a random node ask for an actor that wants nothing: so these
     want a little.
@@ -275,7 +276,7 @@ def _deployment_actors(settings: Settings, app: str, rules: Rules) -> list[Deplo
     The arguments are bound into the class: Serve's own would be shown in the dashboard as JSON.
     """
 
-    def actor(name: str, wrapped: type, *args: Any) -> DeploymentActorConfig:
+    def actor(name: str, wrapped: Any, *args: Any) -> DeploymentActorConfig:
         class Bound(wrapped):  # type: ignore[misc]
             def __init__(self) -> None:
                 super().__init__(settings, app, *args)
@@ -287,7 +288,7 @@ def _deployment_actors(settings: Settings, app: str, rules: Rules) -> list[Deplo
             actor_class=ray.remote(Bound),
             actor_options={
                 "num_cpus": 0,
-                "max_concurrency": ACTOR_CONCURRENCY,
+                "max_concurrency": wrapped.CONCURRENCY,
                 "scheduling_strategy": "SPREAD",
                 "memory": SPREAD_BYTES,
             },

@@ -7,32 +7,39 @@ import time
 import uuid
 from collections.abc import Mapping
 
+from redis.asyncio import Redis
+
 from actors.monitoring.alerting import Alerting
 from actors.monitoring.channels import channels
-from actors.monitoring.flushing import OFF, Deliver, Flushing, Recording
+from actors.monitoring.flushing import OFF, Flushing, Recording
 from actors.monitoring.health import Check, HealthChecks
 from actors.monitoring.keeping import KeptBook
 from actors.monitoring.merging import Merger
 from actors.monitoring.monitor import Monitor, Round
 from actors.monitoring.upkeep import Upkeep
+from serve_app import wiring
 from serve_app.settings import Settings
 from serve_app.wiring import now_ms
 from state.alerts.rules import Rules
-from state.backend import Backend
+from state.backend import Backend, RedisBackend
 from state.metrics.buffer import Buffer
 from state.metrics.erasures import Erasures
+from state.metrics.inbox import FlushInbox
 from state.metrics.labels import Component
 from state.metrics.reading import StoredWindows
 from state.metrics.store import ALERTS, TOTALS, BucketStore
 from state.versioned import VersionedRecord
 
+COLLECTED_EVERY_S = 1.0
 
-def recording(settings: Settings, deliver: Deliver) -> Recording:
-    """This process's own, under a name that is new with every process; `deliver` takes it to the monitor."""
+
+def recording(settings: Settings, redis: Redis) -> Recording:
+    """This process's own, under a name that is new with every process. What is on its way to a bucket need not be more
+    durable than Redis's memory."""
     if settings.recording == "off":
         return OFF
     buffer = Buffer(f"{os.getpid()}-{uuid.uuid4().hex}")
-    return Recording(recorder=buffer, flushing=Flushing(buffer, deliver, now_ms=now_ms))
+    return Recording(recorder=buffer, flushing=Flushing(buffer, FlushInbox(RedisBackend(redis)).leave, now_ms=now_ms))
 
 
 def windows(backend: Backend) -> StoredWindows:
@@ -49,12 +56,13 @@ def erasures(backend: Backend) -> Erasures:
     return Erasures(backend, now_ms=now_ms)
 
 
-def monitor(settings: Settings, backend: Backend, checks: Mapping[Component, Check], rules: Rules) -> Monitor:
+def monitor(settings: Settings, redis: Redis, checks: Mapping[Component, Check], rules: Rules) -> Monitor:
     """The one that merges what all processes have recorded, and tells of alerts; `checks` as in
     `actors.monitoring.health`."""
+    backend = wiring.backend(settings, redis)
     store = BucketStore(backend)
-    merger = Merger(store, now_ms=now_ms)
-    own = recording(settings, merger.take)
+    merger = Merger(store, FlushInbox(RedisBackend(redis)), now_ms=now_ms)
+    own = recording(settings, redis)
     health = HealthChecks(
         checks,
         completions=merger.recent_completions,
@@ -74,8 +82,10 @@ def monitor(settings: Settings, backend: Backend, checks: Mapping[Component, Che
         now_ms=now_ms,
     )
     rounds = [
+        Round(COLLECTED_EVERY_S, [merger.collect]),
         Round(settings.health_every_s, [health.check]),
-        Round(settings.health_every_s, [upkeep.roll_up, upkeep.count, upkeep.forget]),
+        # collected first: what names an erased session is in a bucket when it is looked for
+        Round(settings.health_every_s, [merger.collect, upkeep.roll_up, upkeep.count, upkeep.forget]),
         Round(settings.alerts_every_s, [alerting.watch]),
     ]
-    return Monitor(merger=merger, recording=own, rounds=rounds, alerting=alerting)
+    return Monitor(recording=own, rounds=rounds, alerting=alerting)

@@ -7,9 +7,8 @@ the pools' work is repeatable, and the session actor recognises a request by its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import ray
@@ -208,26 +207,6 @@ class RemoteSessions:
         except (RayActorError, ValueError) as error:  # ValueError: no actor of that name for a moment
             self._handle = None
             raise Lost(f"{self.name} is not there.") from error
-
-
-class RemoteMonitor:
-    """The monitor from any process of the application, pools' replicas and session-state actors among them."""
-
-    def __init__(self, app: str) -> None:
-        self._find = partial(named_actor, app)
-        self._handle: ActorHandle | None = None
-
-    async def take(self, flushes: Sequence[bytes]) -> None:
-        """See `actors.monitoring.flushing.Deliver`. Raises `Lost` where the monitor is not there."""
-        try:
-            if self._handle is None:
-                self._handle = self._find(MONITOR)
-            await self._handle.take.remote(flushes)
-        except RayTaskError as error:
-            raise _cause(error) from None
-        except (RayError, ValueError) as error:
-            self._handle = None
-            raise Lost("The monitor is not there.") from error
 
 
 def remote_sessions(shards: int, find: Callable[[str], ActorHandle] = serve.get_deployment_actor) -> RoutedSessions:

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from redis.asyncio import Redis
 
-from state.backend import RedisBackend, translated
+from state.backend import Argument, RedisBackend, Script, translated
 from state.codec import pack, unpack
 from state.costs import Tally, tally
 from state.errors import NotFound
@@ -90,10 +90,11 @@ class RedisLedger:
         row = json.dumps([record.provider, record.model, record.operation, record.prompt])
         counts = [word for name, count in _counts(tally(record)).items() if count for word in (name, count)]
         spent = _spent(record.tenant, _day(record.at_ms))
-        await self._backend.write("add_spent.lua", [spent], [self._ttl_ms, MAX_FIELDS, row, OTHER, *counts])
+        scripts: list[Script] = [("add_spent.lua", [spent], [self._ttl_ms, MAX_FIELDS, row, OTHER, *counts])]
         if record.session_id:
-            kept = _session_keys(record.session_id)
-            await self._backend.write("keep_call.lua", kept, [record.tenant, MAX_CALLS, pack(record)])
+            kept: list[Argument] = [record.tenant, MAX_CALLS, pack(record)]
+            scripts.append(("keep_call.lua", _session_keys(record.session_id), kept))
+        await self._backend.read_all(scripts)
 
     async def calls(self, tenant: str, session_id: str) -> tuple[CallRecord, ...]:
         """The session's calls that are kept, oldest first. Raises `NotFound` for an unknown or a foreign

@@ -35,8 +35,7 @@ class Flushing:
     """Empties `buffer` every `every_s`, in the middle of a second, so that all processes' flushes of one second come
     together; what was seen in the half second before a minute's end counts for the next one.
 
-    At most `most_waiting` flushes are kept; one delivery takes at most `patience_s`. Where there is nothing to deliver
-    for `beat_s`, nothing is delivered: the monitor then knows that there is somebody.
+    At most `most_waiting` flushes are kept; one delivery takes at most `patience_s`.
     """
 
     def __init__(
@@ -48,7 +47,6 @@ class Flushing:
         every_s: float = 1.0,
         most_waiting: int = 60,
         patience_s: float = 5.0,
-        beat_s: float = 5.0,
     ) -> None:
         self._buffer = buffer
         self._deliver = deliver
@@ -56,11 +54,9 @@ class Flushing:
         self._every_ms = int(every_s * 1000)
         self._most_waiting = most_waiting
         self._patience_s = patience_s
-        self._beat_s = beat_s
         self._waiting: deque[Waiting] = deque()
         self._running: asyncio.Task[None] | None = None
         self._delivering: asyncio.Task[None] | None = None
-        self._delivered_at = float("-inf")
         self._failing = False
         self._closed = False
 
@@ -82,13 +78,12 @@ class Flushing:
             await self._deliver_all()
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._until_next_s())
             self._take()
             if self._delivering is not None and not self._delivering.done():
                 continue
-            if self._waiting or loop.time() - self._delivered_at >= self._beat_s:
+            if self._waiting:
                 self._delivering = asyncio.create_task(self._deliver_all())
 
     def _until_next_s(self) -> float:
@@ -115,7 +110,6 @@ class Flushing:
             self._failing = True
             return
         self._failing = False
-        self._delivered_at = asyncio.get_running_loop().time()
         while self._waiting and sent and self._waiting[0].sequence <= sent[-1].sequence:
             self._waiting.popleft()
 

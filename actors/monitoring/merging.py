@@ -1,7 +1,7 @@
-"""Flushes become minute buckets in Redis, and are acknowledged once they are there.
+"""Flushes become minute buckets in Redis, and leave the inbox once they are there.
 
-    flushes ── gathered for a moment ──> by minute: the bucket as it is, and all of them ── same version? ──> kept
-                                                 └──── no: another monitor has written, read again ────┘
+    inbox ── oldest ──> by minute: the bucket as it is, and all of them ── same version? ──> kept ──> out of the inbox
+                                └──── no: another monitor has written, read again ────┘
 
 Nothing is known here that Redis does not know: a monitor that is restarted, and two of them at once, go on from what
 is stored, and a flush that is in its bucket changes nothing when it comes again.
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import structlog
 
-from state.errors import Overloaded, RecordUnreadable, StoreUnavailable
+from state.errors import RecordUnreadable, StoreUnavailable
 from state.metrics.buckets import (
     MINUTE_MS,
     MinuteBucket,
@@ -27,13 +27,12 @@ from state.metrics.buckets import (
 from state.metrics.cells import Cells, Performance, merged_cells, merged_performance
 from state.metrics.encoding import pack_minute, unpack_flush, unpack_minute
 from state.metrics.flushes import Flush
+from state.metrics.inbox import AT_ONCE, FlushInbox
 from state.metrics.labels import Layer
 from state.metrics.store import NEW, BucketStore, Place, Size
 
 log = structlog.get_logger()
 
-MOST_WAITING = 2_000
-"""Flushes in hand at once: those of a hundred processes that come back after 20 seconds."""
 MOST_HELD = 4
 """Minutes whose buckets are kept in memory: this one, and those that late flushes are for."""
 TRIES = 10
@@ -47,35 +46,39 @@ class Held(NamedTuple):
 
 
 class Merger:
-    """Merges the flushes that arrive within `gather_s`."""
+    """Merges what processes leave in `inbox`."""
 
-    def __init__(self, store: BucketStore, *, now_ms: Callable[[], int], gather_s: float = 0.2) -> None:
+    def __init__(self, store: BucketStore, inbox: FlushInbox, *, now_ms: Callable[[], int]) -> None:
         self._store = store
+        self._inbox = inbox
         self._now_ms = now_ms
-        self._gather_s = gather_s
-        self._gathered: list[Flush] = []
-        self._in_hand = 0
-        self._batch: asyncio.Task[None] | None = None
-        self._merging = asyncio.Lock()
+        self._collecting, self._merging = asyncio.Lock(), asyncio.Lock()
         self._held: OrderedDict[int, Held] = OrderedDict()
+
+    async def collect(self) -> None:
+        """Returns once all that was in the inbox is in its buckets. Raises as `take` does: what is left there is
+        merged the next time."""
+        async with self._collecting:
+            more = True
+            while more:
+                left = await self._inbox.oldest()
+                more = len(left) == AT_ONCE
+                if left:
+                    await self.take([flush for _, flush in left])
+                    await self._inbox.drop(left)
 
     async def take(self, flushes: Sequence[bytes]) -> None:
         """Returns once all of them are in Redis, each in its minute's bucket.
 
         One that cannot be read, or is too old for any window, is left out, and counts as lost. Raises
-        `StoreUnavailable`, `Unconfirmed` or `Overloaded`: whether they are there is unknown, and they may come again.
+        `StoreUnavailable` or `Unconfirmed`: whether they are there is unknown, and they may come again.
         """
-        readable = self._read(flushes)
-        if not readable:
-            return
-        if self._in_hand + len(readable) > MOST_WAITING:
-            raise Overloaded("The monitor has too many flushes in hand.")
-        self._in_hand += len(readable)
-        self._gathered += readable
-        if self._batch is None:
-            self._batch = asyncio.create_task(self._merge_soon())
-            self._batch.add_done_callback(_seen)
-        await asyncio.shield(self._batch)
+        by_minute: dict[int, list[Flush]] = defaultdict(list)
+        for flush in self._read(flushes):
+            by_minute[minute_of(flush.at_ms)].append(flush)
+        async with self._merging:
+            for start_ms, together in by_minute.items():
+                await self._merge(start_ms, together)
 
     def recent_completions(self) -> Performance:
         """Calls to models in this minute and the one before it, as far as this monitor has merged them."""
@@ -101,19 +104,6 @@ class Merger:
             if minute_expires_ms(minute_of(flush.at_ms)) > self._now_ms():
                 readable.append(flush)
         return readable
-
-    async def _merge_soon(self) -> None:
-        await asyncio.sleep(self._gather_s)
-        gathered, self._gathered, self._batch = self._gathered, [], None
-        by_minute: dict[int, list[Flush]] = defaultdict(list)
-        for flush in gathered:
-            by_minute[minute_of(flush.at_ms)].append(flush)
-        try:
-            async with self._merging:
-                for start_ms, flushes in by_minute.items():
-                    await self._merge(start_ms, flushes)
-        finally:
-            self._in_hand -= len(gathered)
 
     async def _merge(self, start_ms: int, flushes: Sequence[Flush]) -> None:
         try:
@@ -164,9 +154,3 @@ def _is_sound(cells: Cells) -> bool:
     except RecordUnreadable:
         return False
     return True
-
-
-def _seen(batch: asyncio.Task[None]) -> None:
-    """Those who brought the flushes may be gone; they bring them again."""
-    if not batch.cancelled():
-        batch.exception()

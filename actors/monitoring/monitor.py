@@ -1,4 +1,4 @@
-"""The monitor: takes every process's flushes, and on its rounds looks after buckets, components and alerts."""
+"""The monitor: on its rounds it collects every process's flushes, and looks after buckets, components and alerts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import structlog
 
 from actors.monitoring.alerting import Alerting
 from actors.monitoring.flushing import Recording
-from actors.monitoring.merging import Merger
 from state.errors import AskwellError
 
 log = structlog.get_logger()
+BEGUN_AGAIN_S = 1.0
 
 
 class Round(NamedTuple):
@@ -24,25 +24,22 @@ class Round(NamedTuple):
 
 
 class Monitor:
-    """`recording` carries its own observations, back to itself; the rounds, beside each other, begin with the first
-    call."""
+    """`recording` carries its own observations; the rounds go on beside each other."""
 
-    def __init__(
-        self, *, merger: Merger, recording: Recording, rounds: Sequence[Round], alerting: Alerting | None = None
-    ) -> None:
-        self._merger = merger
+    def __init__(self, *, recording: Recording, rounds: Sequence[Round], alerting: Alerting | None = None) -> None:
         self._recording = recording
         self._rounds = rounds
         self._alerting = alerting
         self._running: dict[int, asyncio.Task[None]] = {}
 
-    async def take(self, flushes: Sequence[bytes]) -> None:
-        """See `Merger.take`."""
-        self.start()
-        await self._merger.take(flushes)
+    async def run(self) -> None:
+        """For ever: a round that a fault of its own has ended begins again."""
+        while True:
+            self.start()
+            await asyncio.sleep(BEGUN_AGAIN_S)
 
     def start(self) -> None:
-        """Begin with the rounds, and again where a fault of theirs has ended them."""
+        """Begin with the rounds that are not under way."""
         for number, round_ in enumerate(self._rounds):
             if number not in self._running or self._running[number].done():
                 self._running[number] = asyncio.create_task(_run(round_))

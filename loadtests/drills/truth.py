@@ -2,8 +2,8 @@
 
     python -m loadtests.drills.truth
 
-Each process records its share, tells a monitor in a fifth process, and serves the endpoints. The monitor is killed
-(SIGKILL) after a third of the time and started again a moment later. Then every process is asked, and what it says is
+Each process records its share and serves the endpoints; a monitor in a fifth process collects. It is killed (SIGKILL)
+after a third of the time, and started again a moment later. Then every process is asked, and what it says is
 compared with the exact figures.
 """
 
@@ -12,29 +12,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import struct
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import httpx
-import msgpack
 from pydantic import SecretStr
 
-from actors.monitoring.merging import Merger
 from loadtests.drills.service import serving
 from loadtests.drills.stage import quiet, valkey
 from serve_app import measuring, wiring
 from serve_app.settings import Settings
-from state.backend import RedisBackend, connect
-from state.errors import AskwellError, WorkUnavailable
+from state.alerts.rules import rules_from
+from state.backend import connect
 from state.metrics.labels import Labels, Operation
-from state.metrics.store import BucketStore
 from state.model import Priority
 
 REPLICAS = 4
@@ -42,9 +35,9 @@ OPERATIONS = 10_000
 RUN_S = 60.0
 ROUNDS = 200
 AWAY_S = 2.0
+COLLECTED_S = 3.0
 LABELS = Labels(Operation.WRITE_ANSWER, Priority.HIGH, "openai", "gpt-5-mini", "write_answer/3")
 SHARES = (50, 95, 99)
-_LENGTH = struct.Struct("!I")
 
 
 def latencies_ns(replica: int) -> list[int]:
@@ -53,11 +46,11 @@ def latencies_ns(replica: int) -> list[int]:
     return [int(rng.lognormvariate(6, 1.2) * 1e6) for _ in range(OPERATIONS // REPLICAS)]
 
 
-async def replica(number: int, url: str, socket: Path) -> None:
+async def replica(number: int, url: str) -> None:
     """Records its latencies, and serves until its standard input ends; prints its address, then that it is done."""
     settings = Settings(redis_url=SecretStr(url))
     redis = connect(url)
-    recording = measuring.recording(settings, partial(_delivered, socket))
+    recording = measuring.recording(settings, redis)
     recording.start()
     async with serving(settings, redis, wiring.offline_llm()) as address:
         print(address, flush=True)
@@ -72,37 +65,9 @@ async def replica(number: int, url: str, socket: Path) -> None:
     await redis.aclose()
 
 
-async def monitor(url: str, socket: Path) -> None:
-    """Merges what it is told, and says when that is in Redis; until it is killed."""
-    merger = Merger(BucketStore(RedisBackend(connect(url))), now_ms=wiring.now_ms)
-
-    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
-        try:
-            await merger.take(msgpack.unpackb(await reader.readexactly(length)))
-            writer.write(b"1")
-        except AskwellError:
-            writer.write(b"0")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_unix_server(take, socket)
-    print("listening", flush=True)
-    await server.serve_forever()
-
-
-async def _delivered(socket: Path, flushes: Sequence[bytes]) -> None:
-    """See `actors.monitoring.flushing.Deliver`."""
-    try:
-        reader, writer = await asyncio.open_unix_connection(socket)
-        packed = msgpack.packb(list(flushes))
-        writer.write(_LENGTH.pack(len(packed)) + packed)
-        answer = await reader.read(1)
-        writer.close()
-    except OSError as error:
-        raise WorkUnavailable("The monitor is not there.") from error
-    if answer != b"1":
-        raise WorkUnavailable("The monitor did not keep them.")
+async def monitor(url: str) -> None:
+    """The service's own, without components to look after; until it is killed."""
+    await measuring.monitor(Settings(redis_url=SecretStr(url)), connect(url), {}, rules_from(None)).run()
 
 
 @asynccontextmanager
@@ -129,25 +94,21 @@ async def _line(process: asyncio.subprocess.Process) -> str:
     return (await process.stdout.readline()).decode().strip()
 
 
-async def told(url: str, folder: Path) -> list[dict[str, Any]]:
+async def told(url: str) -> list[dict[str, Any]]:
     """What each replica's endpoint says after the run; `killed` monitors come back."""
-    socket = folder / "monitor"
     async with AsyncExitStack() as running:
-        first = await running.enter_async_context(_process("--monitor", url, str(socket)))
-        assert await _line(first) == "listening"
+        first = await running.enter_async_context(_process("--monitor", url))
         replicas = [
-            await running.enter_async_context(_process("--replica", str(number), url, str(socket)))
-            for number in range(REPLICAS)
+            await running.enter_async_context(_process("--replica", str(number), url)) for number in range(REPLICAS)
         ]
         addresses = [await _line(process) for process in replicas]
         await asyncio.sleep(RUN_S / 3)
         first.kill()
         await first.wait()
-        socket.unlink()
         await asyncio.sleep(AWAY_S)
-        second = await running.enter_async_context(_process("--monitor", url, str(socket)))
-        assert await _line(second) == "listening"
+        await running.enter_async_context(_process("--monitor", url))
         assert [await _line(process) for process in replicas] == ["done"] * REPLICAS
+        await asyncio.sleep(COLLECTED_S)
         async with httpx.AsyncClient(timeout=20) as client:
             query: dict[str, str | int] = {"time_window_minutes": 5, "operation": "write_answer"}
             replies = [await client.get(f"{each}/api/metrics/performance", params=query) for each in addresses]
@@ -178,18 +139,18 @@ def table(seen: Sequence[dict[str, Any]]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--replica", nargs=3, help=argparse.SUPPRESS)
-    parser.add_argument("--monitor", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--replica", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--monitor", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     quiet()
     if asked.replica:
-        asyncio.run(replica(int(asked.replica[0]), asked.replica[1], Path(asked.replica[2])))
+        asyncio.run(replica(int(asked.replica[0]), asked.replica[1]))
         return 0
     if asked.monitor:
-        asyncio.run(monitor(asked.monitor[0], Path(asked.monitor[1])))
+        asyncio.run(monitor(asked.monitor))
         return 0
-    with valkey() as url, tempfile.TemporaryDirectory(prefix="askwell-truth-") as folder:
-        seen = asyncio.run(told(url, Path(folder)))
+    with valkey() as url:
+        seen = asyncio.run(told(url))
     print(table(seen))
     exact = exact_ms()
     figures = [report["by_operation"]["write_answer"] for report in seen]

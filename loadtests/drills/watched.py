@@ -24,7 +24,7 @@ from state.alerts.rules import rules_from
 
 GAPS = [{"title": title, "job_asks": f"{title} in production"} for title in TITLES[:3]]
 CV = "Ada Nowak\nBackend developer at Northgate, 2021 - 2025\nBuilt REST APIs in Python and Django."
-INPUT_USD_PER_MILLION = 0.1
+INPUT_USD_PER_MILLION = 0.03
 PRICES = {
     "openai:gpt-5-mini": {
         "input_per_million": str(INPUT_USD_PER_MILLION),
@@ -32,7 +32,7 @@ PRICES = {
         "output_per_million": "0",
     }
 }
-"""A model that nobody minds the price of while it finds its prompts in its cache."""
+"""A model that nobody minds the price of while it finds its prompts in its cache: 0.3 dollars an hour of four users."""
 PAUSE_S = 0.3
 MOST_REFINEMENTS = 2
 

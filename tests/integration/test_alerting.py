@@ -25,6 +25,7 @@ from state.metrics.buckets import HOUR_MS, MINUTE_MS
 from state.metrics.buffer import Buffer
 from state.metrics.cells import Performance
 from state.metrics.encoding import pack_flush
+from state.metrics.inbox import FlushInbox
 from state.metrics.labels import Component, Labels, Operation, Status
 from state.metrics.reading import StoredWindows
 from state.metrics.store import ALERTS, TOTALS, BucketStore
@@ -47,7 +48,7 @@ class World:
         self.told = told
         self.rules = RULES
         self.buffer = Buffer("ingress")
-        self.merger = Merger(BucketStore(self.backend), now_ms=self.clock, gather_s=0.001)
+        self.merger = Merger(BucketStore(self.backend), FlushInbox(self.backend), now_ms=self.clock)
         self.stamps = iter(map(str, range(1000)))
 
     def book(self) -> KeptBook:

@@ -30,6 +30,7 @@ from state.calls import Calls
 from state.metrics.buckets import HOUR_MS, MINUTE_MS
 from state.metrics.buffer import Buffer
 from state.metrics.encoding import pack_flush, pack_hour, pack_minute
+from state.metrics.inbox import FlushInbox
 from state.metrics.labels import Component, Operation, Status
 from state.metrics.reading import StoredWindows
 from state.metrics.recorder import SILENT, record_call
@@ -59,7 +60,7 @@ class World:
         self.clock = Clock(NOW)
         self.backend = RedisBackend(redis)
         self.store = BucketStore(self.backend)
-        self.merger = Merger(self.store, now_ms=self.clock, gather_s=0.001)
+        self.merger = Merger(self.store, FlushInbox(self.backend), now_ms=self.clock)
         self.shard = shard
 
     def windows(self) -> StoredWindows:

@@ -18,10 +18,12 @@ from actors.monitoring.monitor import Monitor, Round
 from actors.monitoring.upkeep import SETTLE_MS, Upkeep
 from state.backend import Argument, Backend, RedisBackend
 from state.errors import StoreUnavailable
+from state.metrics import inbox
 from state.metrics.buckets import HOUR_MS, MINUTE_KEPT_MS, MINUTE_MS, hour_of, minute_of
 from state.metrics.buffer import Buffer
 from state.metrics.encoding import pack_flush
 from state.metrics.erasures import AGAIN_MS, SETTLED_MS, Erasures
+from state.metrics.inbox import FlushInbox
 from state.metrics.labels import Component
 from state.metrics.reading import StoredWindows
 from state.metrics.reports import costs_report, health_report
@@ -84,6 +86,10 @@ class World:
         return BucketStore(self.backend)
 
     @property
+    def inbox(self) -> FlushInbox:
+        return FlushInbox(self.backend)
+
+    @property
     def totals(self) -> VersionedRecord:
         return VersionedRecord(self.backend, TOTALS)
 
@@ -96,7 +102,7 @@ class World:
         return Upkeep(self.store, self.totals, self.erasures, now_ms=self.clock)
 
     def merger(self) -> Merger:
-        return Merger(self.store, now_ms=self.clock, gather_s=0.01)
+        return Merger(self.store, self.inbox, now_ms=self.clock)
 
     def windows(self) -> StoredWindows:
         return StoredWindows(self.store, self.totals, now_ms=self.clock)
@@ -138,13 +144,62 @@ async def test_what_is_acknowledged_is_in_redis_and_comes_again_without_effect(w
     assert await world.seen() == (3, 0)
 
 
-async def test_flushes_that_arrive_together_are_one_write(world: World) -> None:
+async def test_flushes_that_are_collected_together_are_one_write(world: World) -> None:
     merger = world.merger()
-    await asyncio.gather(*(merger.take([Process().flush()]) for _ in range(20)))
-    assert world.backend.sent == ["buckets.lua", "keep_bucket.lua"]
-    await merger.take([Process().flush()])
-    assert world.backend.sent == ["buckets.lua", "keep_bucket.lua", "keep_bucket.lua"]
-    assert await world.seen() == (21, 0)
+    for _ in range(20):
+        await world.inbox.leave([Process().flush()])
+    world.backend.sent.clear()
+    await merger.collect()
+    assert world.backend.sent == ["flushes.lua", "buckets.lua", "keep_bucket.lua", "drop_flushes.lua"]
+    world.backend.sent.clear()
+    await merger.collect()
+    assert world.backend.sent == ["flushes.lua"]
+    assert await world.seen() == (20, 0)
+
+
+async def test_what_is_left_while_there_is_no_monitor_is_found_by_the_next_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.monitoring.merging.AT_ONCE", 2)
+    monkeypatch.setattr(inbox, "AT_ONCE", 2)
+    process = Process()
+    for _ in range(5):
+        await world.inbox.leave([process.flush(), process.flush()])
+    await world.merger().collect()
+    assert await world.seen() == (10, 0)
+    assert await world.inbox.oldest() == []
+
+
+async def test_of_too_many_the_oldest_are_dropped_and_the_loss_is_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "MOST_KEPT", 3)
+    process, merger = Process(), world.merger()
+    await world.inbox.leave([process.flush()])
+    await merger.collect()
+    for _ in range(5):
+        await world.inbox.leave([process.flush()])
+    await merger.collect()
+    assert await world.seen() == (4, 2)
+
+
+async def test_a_flush_stays_in_the_inbox_until_it_is_known_to_be_in_its_bucket(world: World) -> None:
+    merger = world.merger()
+    await world.inbox.leave([Process().flush()])
+    world.backend.lose = 1
+    with pytest.raises(StoreUnavailable):
+        await merger.collect()
+    assert len(await world.inbox.oldest()) == 1
+    await merger.collect()
+    assert (await world.seen(), await world.inbox.oldest()) == ((1, 0), [])
+
+
+async def test_two_monitors_that_collect_at_once_count_everything_once(world: World) -> None:
+    process, mergers = Process(), [world.merger(), world.merger()]
+    for _ in range(5):
+        await world.inbox.leave([process.flush(), Process().flush()])
+        await asyncio.gather(*(merger.collect() for merger in mergers))
+    assert (await world.seen(), await world.inbox.oldest()) == ((10, 0), [])
 
 
 async def test_a_monitor_that_is_restarted_in_the_middle_loses_nothing_that_it_acknowledged(world: World) -> None:
@@ -354,15 +409,12 @@ async def test_a_monitor_looks_after_the_components_and_tells_of_them(world: Wor
         now_ms=world.clock,
         clock_ns=lambda: 0,
     )
-    monitor = Monitor(merger=merger, recording=OFF, rounds=[Round(3600, [health.check])])
-    await monitor.take([Process().flush(calls=10)])
-    flush = buffer.take(NOW)
-    assert flush is not None
-    await monitor.take([pack_flush(flush)])
-    await health.check()
-    flush = buffer.take(NOW)
-    assert flush is not None
-    await monitor.take([pack_flush(flush)])
+    monitor = Monitor(recording=OFF, rounds=[Round(3600, [merger.collect, health.check])])
+    await world.inbox.leave([Process().flush(calls=10)])
+    monitor.start()
+    while (flush := buffer.take(NOW)) is None:  # noqa: ASYNC110 - the round tells nobody that it is over
+        await asyncio.sleep(0.01)
+    await merger.take([pack_flush(flush)])
     components = health_report(await world.windows().window(5)).components
     assert {name: seen.status for name, seen in components.items()} == {Component.REDIS: "ok", Component.LLM: "ok"}
     await monitor.aclose()

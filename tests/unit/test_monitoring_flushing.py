@@ -45,9 +45,8 @@ class Receiver:
 
 
 def flushing(receiver: Receiver, *, most_waiting: int = 60, patience_s: float = 5.0) -> tuple[Buffer, Flushing]:
-    """Without beats."""
     buffer = Buffer("p1")
-    carrying = Flushing(buffer, receiver, now_ms=now_ms, most_waiting=most_waiting, patience_s=patience_s, beat_s=1e9)
+    carrying = Flushing(buffer, receiver, now_ms=now_ms, most_waiting=most_waiting, patience_s=patience_s)
     carrying.start()
     return buffer, carrying
 
@@ -130,16 +129,6 @@ async def test_what_is_recorded_before_the_end_is_delivered_at_the_end() -> None
     buffer.performed(REQUEST, MS)
     await asyncio.sleep(5)
     assert len(receiver.flushes) == 2
-
-
-@on_virtual_time
-async def test_a_process_with_nothing_to_tell_says_now_and_then_that_it_is_there() -> None:
-    receiver = Receiver()
-    carrying = Flushing(Buffer("p1"), receiver, now_ms=now_ms, beat_s=5)
-    carrying.start()
-    await asyncio.sleep(11)
-    assert receiver.calls == [[], [], []]
-    await carrying.aclose()
 
 
 @on_virtual_time
