@@ -2,7 +2,7 @@
 
     python -m tests.cluster.telling
 
-Prints what each replica's own endpoint says afterwards, as a JSON list. The replicas stand in the ingress's place, so
+Its last line is what each replica's own endpoint says afterwards, as a JSON list. The replicas stand in the ingress's place, so
 that Serve gives them the monitor of the application, and another one where it died.
 """
 
