@@ -15,9 +15,9 @@ RAY_ENVIRONMENT: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # A dead session actor is noticed within a second, not ten.
     "RAY_SERVE_DEPLOYMENT_ACTOR_HEALTH_CHECK_PERIOD_S": "1",
-    # Autoscaling decides on figures a second old, not ten; more often costs every process CPU time for nothing.
-    "RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
-    "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
+    # Autoscaling decides on figures two seconds old, not ten; more often costs every process CPU time for nothing.
+    "RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "2",
+    "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "2",
     # The controller looks after everything four times a second, not ten.
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.25",
     # What Prometheus fetches every few seconds is brought together every two, not ten times a second by each process.
