@@ -31,6 +31,8 @@ from state.metrics.store import ALERTS, TOTALS, BucketStore
 from state.versioned import VersionedRecord
 
 COLLECTED_EVERY_S = 1.0
+STARTING_S = 30.0
+"""What starts beside the monitor is not looked for before that: it would be down."""
 
 
 def recording(settings: Settings, redis: Redis) -> Recording:
@@ -83,7 +85,7 @@ def monitor(settings: Settings, redis: Redis, checks: Mapping[Component, Check],
     )
     rounds = [
         Round(COLLECTED_EVERY_S, [merger.collect]),
-        Round(settings.health_every_s, [health.check]),
+        Round(settings.health_every_s, [health.check], STARTING_S),
         # collected first: what names an erased session is in a bucket when it is looked for
         Round(settings.health_every_s, [merger.collect, upkeep.roll_up, upkeep.count, upkeep.forget]),
         Round(settings.alerts_every_s, [alerting.watch]),

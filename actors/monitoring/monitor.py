@@ -17,10 +17,11 @@ BEGUN_AGAIN_S = 1.0
 
 
 class Round(NamedTuple):
-    """Tasks, one after the other; the next round begins `every_s` after they are done."""
+    """Tasks, one after the other, for the first time after `after_s`, and `every_s` after they are done again."""
 
     every_s: float
     tasks: Sequence[Callable[[], Awaitable[None]]]
+    after_s: float = 0.0
 
 
 class Monitor:
@@ -58,6 +59,7 @@ class Monitor:
 
 
 async def _run(round_: Round) -> None:
+    await asyncio.sleep(round_.after_s)
     while True:
         for task in round_.tasks:
             await _tried(task)

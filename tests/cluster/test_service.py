@@ -199,7 +199,7 @@ def test_every_process_s_recordings_reach_the_monitor(service: Running) -> None:
     ingress_session_actor_and_retriever = {"create_session", "commit", "find_similar"}
     wait_for(lambda: seen("performance", "by_operation") >= ingress_session_actor_and_retriever, 30)
     components = {"redis", "qdrant", "sessions", "generator", "evaluator", "retriever"}
-    wait_for(lambda: seen("health", "components") >= components, 30)
+    wait_for(lambda: seen("health", "components") >= components, 60)
 
 
 def test_prometheus_is_given_what_every_process_has_measured(service: Running) -> None:
