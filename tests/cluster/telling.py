@@ -2,8 +2,8 @@
 
     python -m tests.cluster.telling
 
-Its last line is what each replica's own endpoint says afterwards, as a JSON list. The replicas stand in the ingress's place, so
-that Serve gives them the monitor of the application, and another one where it died.
+Its last line is what each replica's own endpoint says afterwards, as a JSON list. The replicas stand in the ingress's
+place, so that Serve gives them the monitor of the application, and another one where it died.
 """
 
 from __future__ import annotations
