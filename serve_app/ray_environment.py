@@ -13,6 +13,8 @@ from pathlib import Path
 RAY_ENVIRONMENT: Mapping[str, str] = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Workers begin as nice as other processes, not last: all but the ingress step back by themselves.
+    "RAY_worker_niceness": "0",
     # A dead session actor is noticed within a second, not ten.
     "RAY_SERVE_DEPLOYMENT_ACTOR_HEALTH_CHECK_PERIOD_S": "1",
     # Autoscaling decides on figures two seconds old, not ten; more often costs every process CPU time for nothing.
