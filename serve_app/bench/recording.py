@@ -1,17 +1,17 @@
-"""What recording costs: the same questions at two services, of which one records and the other does not.
+"""What recording costs: the same questions at a service that records and at one that does not, in turn.
 
-Both run for the whole time and are measured in turn, so that what else the machine does meets both.
+One service at a time, started anew for each repeat: two of them beside each other on few cores would disturb each other
+by more than what is measured.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from contextlib import AsyncExitStack, ExitStack
 from statistics import median
 
 import uvloop
 
-from serve_app.bench.candidates import Session, client_of, closed_loop, opened
+from serve_app.bench.candidates import client_of, closed_loop, opened
 from serve_app.bench.plan import Plan
 from serve_app.bench.questions import SETTINGS, STUB, WARM_UP_S, idle, prepare, setting_of, window
 from serve_app.bench.report import Figure, figures
@@ -22,42 +22,25 @@ SWITCHED = ("on", "off")
 
 
 def measure(plan: Plan) -> tuple[Figure, ...]:
-    """The first of the plan's numbers of users; a repeat is a measurement of each service."""
-    plan.tell("recording: starting two services")
-    with ExitStack() as running:
-        stages = {
-            switch: running.enter_context(staged(STUB, **SETTINGS, ASKWELL_RECORDING=switch)) for switch in SWITCHED
-        }
-        return uvloop.run(_measured(stages, plan))
-
-
-async def _measured(stages: dict[str, Stage], plan: Plan) -> tuple[Figure, ...]:
+    """The first of the plan's numbers of users; a repeat is a start and a measurement of each service."""
     users = plan.users[0]
     rounds: dict[str, list[dict[str, float]]] = {switch: [] for switch in SWITCHED}
-    async with AsyncExitStack() as open_clients:
-        clients = {
-            switch: await open_clients.enter_async_context(client_of(stage.url, connections=users))
-            for switch, stage in stages.items()
-        }
-        sessions: dict[str, deque[Session]] = {switch: deque(await opened(clients[switch], 2)) for switch in SWITCHED}
-        idle_cores: dict[str, float] = {}
-        for switch in SWITCHED:
-            await closed_loop(clients[switch], sessions[switch], users=2, seconds=WARM_UP_S)
-            idle_cores[switch] = idle(stages[switch])
-        for repeat in range(plan.repeats):
-            for switch in SWITCHED if repeat % 2 == 0 else reversed(SWITCHED):
-                plan.tell(f"recording: {switch}, {repeat + 1} of {plan.repeats}")
-                await prepare(clients[switch], sessions[switch], users=users, seconds=plan.seconds)
-                seen = await window(
-                    stages[switch],
-                    clients[switch],
-                    sessions[switch],
-                    idle_cores[switch],
-                    users=users,
-                    seconds=plan.seconds,
-                )
-                rounds[switch].append(seen.figures())
+    for repeat in range(plan.repeats):
+        for switch in SWITCHED if repeat % 2 == 0 else reversed(SWITCHED):
+            plan.tell(f"recording: {switch}, {repeat + 1} of {plan.repeats}")
+            with staged(STUB, **SETTINGS, ASKWELL_RECORDING=switch) as stage:
+                rounds[switch].append(uvloop.run(_measured(stage, users=users, seconds=plan.seconds)))
     return (*(figure for switch in SWITCHED for figure in _of(switch, users, rounds[switch])), *_overhead(rounds))
+
+
+async def _measured(stage: Stage, *, users: int, seconds: float) -> dict[str, float]:
+    async with client_of(stage.url, connections=users) as client:
+        sessions = deque(await opened(client, 2))
+        await closed_loop(client, sessions, users=2, seconds=WARM_UP_S)
+        idle_cores = idle(stage)
+        await prepare(client, sessions, users=users, seconds=seconds)
+        seen = await window(stage, client, sessions, idle_cores, users=users, seconds=seconds)
+    return seen.figures()
 
 
 def _of(switch: str, users: int, rounds: list[dict[str, float]]) -> tuple[Figure, ...]:
