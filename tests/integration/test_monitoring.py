@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from actors.monitoring.flushing import OFF
@@ -16,6 +17,10 @@ from actors.monitoring.health import HealthChecks
 from actors.monitoring.merging import Merger
 from actors.monitoring.monitor import Monitor, Round
 from actors.monitoring.upkeep import SETTLE_MS, Upkeep
+from serve_app import measuring, wiring
+from serve_app.settings import Settings
+from serve_app.valkey import Valkey
+from state.alerts.rules import rules_from
 from state.backend import Argument, Backend, RedisBackend
 from state.errors import StoreUnavailable
 from state.metrics import inbox
@@ -417,6 +422,23 @@ async def test_a_monitor_looks_after_the_components_and_tells_of_them(world: Wor
     await merger.take([pack_flush(flush)])
     components = health_report(await world.windows().window(5)).components
     assert {name: seen.status for name, seen in components.items()} == {Component.REDIS: "ok", Component.LLM: "ok"}
+    await monitor.aclose()
+
+
+async def test_the_service_s_monitor_collects_what_names_an_erased_session_before_it_looks_for_it(
+    valkey: Valkey, redis: Redis
+) -> None:
+    backend = RedisBackend(redis)
+    now_ms, flush = wiring.now_ms(), Process().flush(wiring.now_ms(), session_id="erased")
+    await FlushInbox(backend).leave([flush])
+    await measuring.erasures(backend).note("erased", now_ms)
+    monitor = measuring.monitor(Settings(redis_url=SecretStr(valkey.url)), redis, {}, rules_from(None))
+    monitor.start()
+    async with asyncio.timeout(10):
+        while not costs_report(await measuring.windows(backend).window(5)).total.calls:  # noqa: ASYNC110 - in Redis
+            await asyncio.sleep(0.05)
+        while await naming(redis, "erased") != ["askwell:{metrics}:erased"]:  # noqa: ASYNC110 - in Redis
+            await asyncio.sleep(0.05)
     await monitor.aclose()
 
 
