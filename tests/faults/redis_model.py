@@ -243,8 +243,8 @@ class Database:
         most: int | None = None
         if args[0].upper() == b"MAXLEN":
             most, args = _integer(args[1]), args[2:]
-        number = _stream_id(args[0], 0)
         held = self._have(key, Stream)
+        number = _next_id(args[0], held.last if held is not None else _LOWEST)
         if number <= (held.last if held is not None else _LOWEST):
             raise CommandRefused("The ID specified in XADD is equal or smaller than the target stream top item")
         held = self._make(key, Stream)
@@ -253,6 +253,16 @@ class Database:
         if most is not None:
             del held.rows[: max(0, len(held.rows) - most)]
         return b"%d-%d" % number
+
+    def xdel(self, key: bytes, *places: bytes) -> int:
+        held = self._have(key, Stream)
+        if held is None:
+            return 0
+        gone = {_stream_id(place, 0) for place in places}
+        kept = [row for row in held.rows if row[0] not in gone]
+        dropped, held.rows = len(held.rows) - len(kept), kept
+        self.changed |= dropped > 0
+        return dropped
 
     def xrange(self, key: bytes, low: bytes, high: bytes, *count: bytes) -> list[Any]:
         return self._rows(key, low, high, count, step=1)
@@ -282,6 +292,14 @@ def _integer(text: bytes) -> int:
         raise CommandRefused("value is not an integer or out of range") from None
 
 
+def _next_id(text: bytes, last: StreamId) -> StreamId:
+    """`5-*` has the number counted by the server, after the last one that it gave."""
+    milliseconds, _, number = text.partition(b"-")
+    if number != b"*":
+        return _stream_id(text, 0)
+    return (_integer(milliseconds), last[1] + 1 if last[0] == _integer(milliseconds) else 0)
+
+
 def _stream_id(text: bytes, sequence: int) -> StreamId:
     milliseconds, dash, number = text.partition(b"-")
     return _integer(milliseconds), _integer(number) if dash else sequence
@@ -303,6 +321,7 @@ _COMMANDS: dict[bytes, Callable[..., Any]] = {
                 "zremrangebyscore",
                 "zrevrange",
                 "xadd",
+                "xdel",
                 "xrange",
                 "xrevrange",
             ),

@@ -55,6 +55,7 @@ def _lease(rng: Random) -> list[str]:
 
 _BUCKETS = [f"{{metrics}}:{number}" for number in range(3)]
 _UNROLLED = "{metrics}:unrolled"
+_FLUSHES = "{metrics}:flushes"
 _IN_2100_MS = 4_102_444_800_000
 
 
@@ -67,6 +68,7 @@ _CALLS: dict[str, Callable[[Random], tuple[list[str], list[Argument]]]] = {
     "calls.lua": lambda rng: (_record(rng)[::3], [rng.choice(("acme", "globex")), rng.choice((1, 1000))]),
     "claim.lua": lambda rng: _claim(rng)[1:],
     "commit.lua": lambda rng: _commit(rng)[1:],
+    "drop_flushes.lua": lambda rng: ([_FLUSHES], [f"1-{rng.randrange(6)}" for _ in range(rng.randrange(1, 4))]),
     "due.lua": lambda rng: (["{sweep}"], [rng.randrange(100), rng.randrange(200), rng.choice((1, 50))]),
     "enlist.lua": lambda rng: (
         ["{sweep}"],
@@ -79,10 +81,15 @@ _CALLS: dict[str, Callable[[Random], tuple[list[str], list[Argument]]]] = {
         _record(rng)[::4],
         [rng.choice(("acme", "globex")), rng.choice(("q1@1/a", "q2@1/a"))],
     ),
+    "flushes.lua": lambda rng: ([_FLUSHES], [rng.choice((2, 500))]),
     "index_plan.lua": lambda rng: (["{plans}"], [f"p{rng.randrange(4)}", rng.randrange(100), _TTL_MS]),
     "keep_call.lua": lambda rng: (_record(rng)[::3], [rng.choice(("acme", "globex")), rng.choice((1, 3)), b"call\x00"]),
     "keep_paid.lua": lambda rng: (_record(rng)[::4], ["acme", rng.choice(("q1@1/a", "q2@1/a")), b"paid\xfe"]),
     "plans.lua": lambda rng: (["{plans}"], [rng.randrange(60), rng.choice((1, 50))]),
+    "put_flushes.lua": lambda rng: (
+        [_FLUSHES],
+        [rng.choice((3, 6000)), _TTL_MS, *[b"flush\xff%d" % rng.randrange(9) for _ in range(rng.randrange(1, 4))]],
+    ),
     "read.lua": lambda rng: ([_record(rng)[0]], []),
     "receipt.lua": lambda rng: ([_record(rng)[0].replace("record", "receipt")], []),
     "release.lua": lambda rng: ([_record(rng)[0]], [rng.choice(_OWNERS), rng.choice((7, 8))]),
