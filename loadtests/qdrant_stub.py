@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from loadtests.provider_stub.server import KEPT_ALIVE_S
 from serve_app.ports import free_port
 
 _DONE = {"operation_id": 1, "status": "completed"}
@@ -47,7 +48,7 @@ class VectorServer:
             ]
         )
         self._server = uvicorn.Server(
-            uvicorn.Config(app, port=self._port, log_level="critical", lifespan="off", timeout_keep_alive=75)
+            uvicorn.Config(app, port=self._port, log_level="critical", lifespan="off", timeout_keep_alive=KEPT_ALIVE_S)
         )
         self._serving = asyncio.create_task(self._server.serve())
         while not self._server.started:  # noqa: ASYNC110 - uvicorn has no event for it

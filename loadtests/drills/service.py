@@ -21,6 +21,7 @@ from actors.generator import Generator
 from actors.llm import LLM
 from actors.retriever import Retriever
 from actors.vectors import MemoryVectorStore
+from loadtests.provider_stub.server import KEPT_ALIVE_S
 from serve_app import measuring, wiring
 from serve_app.http.app import create_app
 from serve_app.http.service import Service
@@ -34,9 +35,6 @@ from state.session_actor import SessionState
 from state.steps import StepWork
 from state.store import RecordStore
 from state.sweep import Sweep
-
-KEPT_ALIVE_S = 75
-"""Longer than clients keep a connection (httpx 5 s): who sends as the server closes gets a reset, not an answer."""
 
 
 @asynccontextmanager

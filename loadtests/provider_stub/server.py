@@ -19,6 +19,8 @@ from loadtests.provider_stub.playing import HANG_UP
 
 HOST = "127.0.0.1"
 END_WITHIN_S = 5.0
+KEPT_ALIVE_S = 75
+"""Longer than clients keep a connection (httpx 5 s): who sends as the server closes gets a reset, not an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ async def serving(stub: Stub, *, port: int = 0) -> AsyncIterator[Served]:
         log_config=None,
         access_log=False,
         proxy_headers=False,
-        timeout_keep_alive=75,
+        timeout_keep_alive=KEPT_ALIVE_S,
     )
     config.load()
     state = ServerState()
