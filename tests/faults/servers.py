@@ -21,6 +21,8 @@ from serve_app.valkey import _tie_to_parent
 
 SERVICE = "interviews"
 PATIENCE_S = 30.0
+SILENT_MS = 2_000
+"""How long a server is silent before the others replace it: a busy disk holds one up for less."""
 SLOTS = 16_384
 
 
@@ -92,14 +94,14 @@ class Node:
 class SentinelNode(Node):
     """Watches one primary, and promotes a replica of it soon after it has fallen silent."""
 
-    def watches(self, primary: Node, quorum: int) -> None:
+    def watches(self, primary: Node, quorum: int, silent_ms: int) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         lines = [
             f"port {self.port}",
             "bind 127.0.0.1",
             f'dir "{self.directory}"',
             f"sentinel monitor {SERVICE} 127.0.0.1 {primary.port} {quorum}",
-            f"sentinel down-after-milliseconds {SERVICE} 500",
+            f"sentinel down-after-milliseconds {SERVICE} {silent_ms}",
             f"sentinel failover-timeout {SERVICE} 3000",
         ]
         (self.directory / "sentinel.conf").write_text("\n".join([*lines, ""]))
@@ -139,13 +141,15 @@ async def replicated(directory: Path, replicas: int, *options: str) -> AsyncIter
 
 
 @contextlib.asynccontextmanager
-async def watched(directory: Path, replicas: int, sentinels: int = 1) -> AsyncIterator[Group]:
+async def watched(
+    directory: Path, replicas: int, sentinels: int = 1, *, silent_ms: int = SILENT_MS
+) -> AsyncIterator[Group]:
     """As `replicated`, behind Sentinels of which a majority promotes."""
     async with replicated(directory, replicas) as group:
         watching = [SentinelNode(directory / f"sentinel-{number}") for number in range(sentinels)]
         with ended(watching):
             for sentinel in watching:
-                sentinel.watches(group.primary, quorum=sentinels // 2 + 1)
+                sentinel.watches(group.primary, sentinels // 2 + 1, silent_ms)
                 await sentinel.start()
             for sentinel in watching:
                 await until(lambda sentinel=sentinel: _knows(sentinel, replicas, sentinels - 1))
@@ -154,9 +158,11 @@ async def watched(directory: Path, replicas: int, sentinels: int = 1) -> AsyncIt
 
 
 @contextlib.asynccontextmanager
-async def clustered(directory: Path, primaries: int = 3, replicas: int = 0) -> AsyncIterator[Group]:
+async def clustered(
+    directory: Path, primaries: int = 3, replicas: int = 0, *, silent_ms: int = SILENT_MS
+) -> AsyncIterator[Group]:
     """A cluster whose primaries share the slots evenly, each with so many replicas; its primaries come first."""
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(silent_ms))
     count = primaries * (1 + replicas)
     buses = [free_port() for _ in range(count)]
     nodes = [

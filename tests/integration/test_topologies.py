@@ -35,11 +35,13 @@ from tests.unit.test_plans import a_plan
 
 ONE_REPLICA = Durability(mode=Mode.REPLICATED, replicas=1, timeout_ms=2_000)
 ON_DISK = Durability(mode=Mode.STRICT, timeout_ms=2_000)
+NEVER_MS = 60_000
 MADE = {
     "server": lambda folder: replicated(folder, 1, "--appendfsync", "always"),
-    "sentinel": lambda folder: watched(folder, 1),
-    "cluster": lambda folder: clustered(folder, 3),
+    "sentinel": lambda folder: watched(folder, 1, silent_ms=NEVER_MS),
+    "cluster": lambda folder: clustered(folder, 3, silent_ms=NEVER_MS),
 }
+"""Of these no server is replaced: with every write on disk before it is answered, a slow disk holds one up for long."""
 IDS = [f"s{number}" for number in range(24)]
 """Enough for every node of a cluster to have some."""
 
