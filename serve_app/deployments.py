@@ -5,6 +5,7 @@
         └──> Generator, Retriever
 
     all of them ── what they have recorded, once a second ──> Redis <── monitor (a deployment actor)
+    session-state-N <── are you there, and do the pools work? ── monitor
 
 Serve manages all of them: a dead one is replaced, a redeploy replaces every one, a shutdown ends them.
 """
@@ -35,7 +36,7 @@ from actors.retriever import Retriever
 from actors.telling import Told, streamed
 from serve_app import measuring, wire, wiring
 from serve_app.http.app import create_app
-from serve_app.http.service import EvaluatorPool, GeneratorPool, RetrieverPool, Service
+from serve_app.http.service import Checked, EvaluatorPool, GeneratorPool, RetrieverPool, Service
 from serve_app.pools import APPLICATION, EVALUATOR, GENERATOR, RETRIEVER, ingress_options, pools
 from serve_app.processes import begin, step_back
 from serve_app.remote import (
@@ -61,6 +62,7 @@ from state.store import RecordStore
 from state.sweep import Sweep
 from state.tracing import continued, span
 
+POOLS = (Component.GENERATOR, Component.EVALUATOR, Component.RETRIEVER)
 SPREAD_BYTES = 1024 * 1024
 """Of Ray's own account of memory, which limits nothing."""
 
@@ -160,15 +162,16 @@ class SessionStateActor(SessionState):
         backend = wiring.backend(settings, wiring.redis(settings))
         store = RecordStore(backend, kind="session")
         outage = wiring.outage(settings, store)
-        retriever = RemoteRetriever(app)
+        generator, evaluator, retriever = RemoteGenerator(app), RemoteEvaluator(app), RemoteRetriever(app)
+        self._pools: Mapping[Component, Checked] = dict(zip(POOLS, (generator, evaluator, retriever), strict=True))
         super().__init__(
             store=store,
             lease=wiring.lease(settings, backend, session_actor_name(shard), outage),
             outage=outage,
             sweep=Sweep(backend, now_ms=wiring.now_ms, forget=retriever.forget),
             work=StepWork(
-                generator=RemoteGenerator(app),
-                evaluator=RemoteEvaluator(app),
+                generator=generator,
+                evaluator=evaluator,
                 retriever=retriever,
                 deadline_s=settings.step_deadline_s,
                 question_deadline_s=settings.question_deadline_s,
@@ -187,6 +190,11 @@ class SessionStateActor(SessionState):
         with continued(traceparent), span(f"Sessions.{method}", SpanKind.SERVER):
             return wire.encode(await getattr(self, method)(*args))
 
+    async def pool_ready(self, pool: Component) -> None:
+        """For the monitor: whoever has a pool's handle reports to Serve for as long as it lives, and this actor has
+        them all anyway. Raises what the pool does."""
+        await self._pools[pool].ready()
+
 
 class MonitorActor:
     """Collects what every process has recorded, and tells of alerts; see `actors.monitoring`. Nobody has to call it."""
@@ -197,12 +205,11 @@ class MonitorActor:
         begin(settings, "monitor")
         step_back()
         redis = wiring.redis(settings)
+        sessions = remote_sessions(settings.session_actors, partial(named_actor, app))
         checks: Mapping[Component, Check] = {
             Component.REDIS: RedisBackend(redis).ping,
-            Component.SESSIONS: remote_sessions(settings.session_actors, partial(named_actor, app)).ready,
-            Component.GENERATOR: RemoteGenerator(app).ready,
-            Component.EVALUATOR: RemoteEvaluator(app).ready,
-            Component.RETRIEVER: RemoteRetriever(app).ready,
+            Component.SESSIONS: sessions.ready,
+            **{pool: partial(sessions.pool_ready, pool) for pool in POOLS},
         }
         monitor = measuring.monitor(settings, redis, checks, rules)
         Thread(target=asyncio.run, args=(monitor.run(),), daemon=True).start()

@@ -19,8 +19,9 @@ RETRIEVER = "Retriever"
 # A pool scales on what its own replicas have in hand: up within seconds, down slowly.
 UPSCALE_DELAY_S = 0.5
 DOWNSCALE_DELAY_S = 60.0
-LOOK_BACK_PERIOD_S = 2.0
-METRICS_INTERVAL_S = 1.0
+LOOK_BACK_PERIOD_S = 4.0
+METRICS_INTERVAL_S = 2.0
+"""Every process that calls a pool reports this often; more often costs each of them CPU time for nothing."""
 TARGET_SHARE = 0.5
 POLICY = "serve_app.scaling:by_own_work"
 MAX_QUEUED = 2_000
@@ -29,7 +30,8 @@ MAX_QUEUED = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """`concurrency` is what one replica works on at once; at half of it on average the pool grows."""
+    """`concurrency` is what one replica works on at once; at half of it on average the pool grows. Where the least and
+    the most are the same nobody has to report what there is to do."""
 
     name: str
     min_replicas: int
@@ -42,19 +44,25 @@ class Pool:
             "name": self.name,
             "max_ongoing_requests": self.concurrency,
             "max_queued_requests": MAX_QUEUED,
-            "autoscaling_config": {
-                "min_replicas": self.min_replicas,
-                "max_replicas": self.max_replicas,
-                "target_ongoing_requests": max(1.0, self.concurrency * TARGET_SHARE),
-                "upscale_delay_s": UPSCALE_DELAY_S,
-                "downscale_delay_s": DOWNSCALE_DELAY_S,
-                "look_back_period_s": LOOK_BACK_PERIOD_S,
-                "metrics_interval_s": METRICS_INTERVAL_S,
-                "policy": {"policy_function": POLICY},
-            },
+            **self._size(),
             "ray_actor_options": {"num_cpus": 0},
             "graceful_shutdown_timeout_s": 10.0,
         }
+
+    def _size(self) -> dict[str, Any]:
+        if self.min_replicas == self.max_replicas:
+            return {"num_replicas": self.min_replicas}
+        scaling = {
+            "min_replicas": self.min_replicas,
+            "max_replicas": self.max_replicas,
+            "target_ongoing_requests": max(1.0, self.concurrency * TARGET_SHARE),
+            "upscale_delay_s": UPSCALE_DELAY_S,
+            "downscale_delay_s": DOWNSCALE_DELAY_S,
+            "look_back_period_s": LOOK_BACK_PERIOD_S,
+            "metrics_interval_s": METRICS_INTERVAL_S,
+            "policy": {"policy_function": POLICY},
+        }
+        return {"autoscaling_config": scaling}
 
 
 def within(settings: Settings, cores: int) -> Settings:

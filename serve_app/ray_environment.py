@@ -17,7 +17,7 @@ RAY_ENVIRONMENT: Mapping[str, str] = {
     "RAY_worker_niceness": "0",
     # A dead session actor is noticed within a second, not ten.
     "RAY_SERVE_DEPLOYMENT_ACTOR_HEALTH_CHECK_PERIOD_S": "1",
-    # Autoscaling decides on figures two seconds old, not ten; more often costs every process CPU time for nothing.
+    # As `pools.METRICS_INTERVAL_S`, which Ray reads until it reads these.
     "RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "2",
     "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "2",
     # The controller looks after everything four times a second, not ten.

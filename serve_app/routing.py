@@ -102,6 +102,15 @@ class RoutedSessions:
         if lost:
             raise Degraded("A session-state actor is being replaced; the others stand in for it.")
 
+    async def pool_ready(self, pool: str) -> None:
+        """Whether a pool works, as the first actor that is there sees it. Raises what the pool does; `WorkUnavailable`
+        where no actor is there."""
+        for index in range(len(self._actors)):
+            with suppress(Lost):
+                await self._asked(self._there(index), "pool_ready", pool)
+                return
+        raise WorkUnavailable(f"No session-state actor is there to ask the {pool} pool.", pool=pool)
+
     async def here(self) -> None:
         """Returns when every actor that is not lost has answered, or has been given up on."""
         await asyncio.gather(*(self._ask(index) for index in range(len(self._actors)) if index not in self._lost))

@@ -33,7 +33,7 @@ class FakeActor:
             await asyncio.Event().wait()
         if self.dead:
             raise Lost(self.name)
-        if method in ("read", "ready"):
+        if method in ("read", "ready", "pool_ready"):
             answer = self.answer()
             return await answer if inspect.isawaitable(answer) else answer
         return self.name
@@ -207,4 +207,23 @@ async def test_readiness_is_degraded_while_another_stands_in_and_gone_with_the_l
     other.answer = raising(StoreUnavailable())
     with pytest.raises(StoreUnavailable):
         await sessions.ready()
+    await asyncio.sleep(1)
+
+
+@on_virtual_time
+async def test_of_a_pool_the_first_actor_that_is_there_is_asked() -> None:
+    first, second = FakeActor("session-state-0"), FakeActor("session-state-1")
+    sessions = RoutedSessions([first, second])
+    await sessions.pool_ready("generator")
+    first.answer = raising(WorkUnavailable(pool="generator"))
+    with pytest.raises(WorkUnavailable):
+        await sessions.pool_ready("generator")
+    assert second.called == []
+    first.dead = True
+    await sessions.pool_ready("generator")
+    second.dead = True
+    with pytest.raises(WorkUnavailable, match="No session-state actor") as refused:
+        await sessions.pool_ready("retriever")
+    assert refused.value.data["pool"] == "retriever", "what is behind the pool is not to blame"
+    first.dead = second.dead = False
     await asyncio.sleep(1)

@@ -116,6 +116,9 @@ def test_before_the_embedded_store_there_is_one_retriever() -> None:
     retriever = {shared: pools(settings, shared=shared)[-1] for shared in (False, True)}
     assert (retriever[False].min_replicas, retriever[False].max_replicas) == (1, 1)
     assert (retriever[True].min_replicas, retriever[True].max_replicas) == (2, 3)
+    assert retriever[False].options()["num_replicas"] == 1
+    assert "autoscaling_config" not in retriever[False].options()
+    assert retriever[True].options()["autoscaling_config"]["max_replicas"] == 3
 
 
 def test_operators_have_to_be_tenants_and_without_keys_everybody_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
