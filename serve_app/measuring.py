@@ -30,7 +30,8 @@ from state.metrics.reading import StoredWindows
 from state.metrics.store import ALERTS, TOTALS, BucketStore
 from state.versioned import VersionedRecord
 
-COLLECTED_EVERY_S = 1.0
+COLLECTED_EVERY_S = 5.0
+"""The bucket of the minute is written anew each time. An evaluation of the alerts collects for itself."""
 STARTING_S = 30.0
 """What starts beside the monitor is not looked for before that: it would be down."""
 
@@ -84,10 +85,9 @@ def monitor(settings: Settings, redis: Redis, checks: Mapping[Component, Check],
         now_ms=now_ms,
     )
     rounds = [
-        Round(COLLECTED_EVERY_S, [merger.collect]),
         Round(settings.health_every_s, [health.check], STARTING_S),
         # collected first: what names an erased session is in a bucket when it is looked for
-        Round(settings.health_every_s, [merger.collect, upkeep.roll_up, upkeep.count, upkeep.forget]),
-        Round(settings.alerts_every_s, [alerting.watch]),
+        Round(COLLECTED_EVERY_S, [merger.collect, upkeep.roll_up, upkeep.count, upkeep.forget]),
+        Round(settings.alerts_every_s, [merger.collect, alerting.watch]),
     ]
     return Monitor(recording=own, rounds=rounds, alerting=alerting)

@@ -2,9 +2,9 @@
 
 The sketch is Datadog's `ddsketch` (Masson, Rim, Lee: DDSketch, VLDB 2019), with a relative accuracy of 0.5 %: a
 latency falls into the bin that its logarithm to the base 1.01005 names, and a quantile is the middle of a bin. The
-library says which bin that is, fills them and says what a bin stands for. Merging and finding a rank are sums over
-bins, for which it goes through a thousand of them in Python; here numpy does that, with the library's outcome, which
-a test holds it to.
+library says which bin that is and what a bin stands for. Its own store of bins makes room for a hundred of them where
+a second's latencies fall into ten, and merging and finding a rank go through a thousand of them in Python; here a
+dictionary and numpy do that, with the library's outcome, which a test holds them to.
 
 Recorded are latencies from 1 microsecond to 10 minutes, ten times the longest deadline; what is outside falls into
 the first or the last bin. So a sketch has at most 2,022 bins, no bin is ever collapsed, and a merge is a sum of
@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from ddsketch.mapping import LogarithmicMapping
-from ddsketch.store import CollapsingLowestDenseStore
 
 from state.errors import RecordUnreadable
 
@@ -63,14 +62,14 @@ NO_LATENCIES = Latencies()
 class LatencyRecorder:
     """Collects one cell's latencies between two flushes."""
 
-    __slots__ = ("_count", "_max_ns", "_min_ns", "_store", "_sum_ns")
+    __slots__ = ("_bins", "_count", "_max_ns", "_min_ns", "_sum_ns")
 
     def __init__(self) -> None:
         self._count = 0
         self._sum_ns = 0
         self._min_ns = 0
         self._max_ns = 0
-        self._store = CollapsingLowestDenseStore(BINS)
+        self._bins: dict[int, int] = {}
 
     def add(self, latency_ns: int) -> None:
         """A negative latency, which only a clock that was set back can bring, counts as none."""
@@ -85,17 +84,17 @@ class LatencyRecorder:
             latency_ms = LOWEST_MS
         elif latency_ms > HIGHEST_MS:
             latency_ms = HIGHEST_MS
-        self._store.add(MAPPING.key(latency_ms))
+        key = MAPPING.key(latency_ms) - FIRST_KEY
+        self._bins[key] = self._bins.get(key, 0) + 1
 
     def latencies(self) -> Latencies:
-        counts = np.asarray(self._store.bins, dtype=np.int64)
-        held = np.flatnonzero(counts)
+        keys = sorted(self._bins)
         return Latencies(
             count=self._count,
             sum_ns=self._sum_ns,
             min_ns=self._min_ns,
             max_ns=self._max_ns,
-            bins=_bins(held + (self._store.offset - FIRST_KEY), counts[held]),
+            bins=_bins(np.array(keys, np.int64), np.array([self._bins[key] for key in keys], np.int64)),
         )
 
 

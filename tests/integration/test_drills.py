@@ -9,10 +9,15 @@ from itertools import product
 
 import pytest
 
-from loadtests.drills import caching, faults, sessions
+from loadtests.drills import caching, faults, recording, sessions
 from loadtests.drills.stage import PROVIDERS
 from loadtests.provider_stub.faults import Fault
 from serve_app.valkey import Valkey
+from serve_app.wiring import now_ms
+from state.backend import RedisBackend, connect
+from state.metrics.buckets import minute_of
+from state.metrics.encoding import unpack_minute
+from state.metrics.store import BucketStore, Place, Size
 
 ACCEPTED = {"step": "ACCEPTED", "answer": {"title": "T"}, "evaluation": {"score": 8.0}, "threshold": 7.0}
 
@@ -87,3 +92,18 @@ def test_an_answer_that_invents_is_noticed() -> None:
     assert sessions.invented(question, "Ada") == []
     bullets[0] = {**bullets[0], "text": "Moved five services at Globex, saving 40 %"}
     assert sessions.invented(question, "Ada")
+
+
+async def test_what_recording_takes_is_counted_part_by_part_while_nothing_of_it_is_lost(valkey: Valkey) -> None:
+    began_ms = minute_of(now_ms())
+    used = await recording.measured(valkey.url, began_ms=began_ms, rate=4, seconds=10)
+    assert set(used) == set(recording.PARTS)
+    assert min(used.values()) > 0
+    redis = connect(valkey.url)
+    places = [Place(Size.MINUTE, began_ms)]
+    (kept,) = (await BucketStore(RedisBackend(redis)).read(places, {})).values()
+    assert kept.record is not None
+    cells = unpack_minute(kept.record).cells
+    assert sum(cell.latencies.count for cell in cells.performance.values()) == 10 * 4 * (2 + recording.COMMITS + 3 + 2)
+    await redis.flushall()
+    await redis.aclose()
