@@ -158,7 +158,7 @@ async def _redis(settings: Settings) -> Finding:
         fix = "check REDIS_URL, and that the server runs and takes the password"
         return Finding(part="sessions", state=State.FAILED, detail="REDIS_URL does not answer", fix=fix)
     finally:
-        await redis.aclose(close_connection_pool=True)
+        await redis.aclose()
     if lacking is not None:
         return Finding(
             part="sessions", state=State.FAILED, detail=f"REDIS_URL answers, but {lacking[0]}", fix=lacking[1]

@@ -31,7 +31,7 @@ def asked(settings: Settings, question: Callable[[Redis], Awaitable[T]]) -> T:
         try:
             return await question(redis)
         finally:
-            await redis.aclose(close_connection_pool=True)
+            await redis.aclose()
 
     return asyncio.run(ask())
 

@@ -130,7 +130,7 @@ async def _provider(settings: Settings) -> AsyncIterator[LLM]:
         finally:
             await llm.aclose()
     finally:
-        await store.aclose(close_connection_pool=True)
+        await store.aclose()
 
 
 async def _measured(settings: Settings, console: Console, gold: GoldSet, plan: Plan, judgements: int) -> Measurement:

@@ -154,7 +154,8 @@ def connect(url: str, *, max_connections: int = 50, timeout_s: float = 5.0) -> R
     """A client whose callers queue for a connection instead of failing when all are in use.
 
     `url` has one of the forms of `state.address`; raises `ValueError` for any other. The client of a cluster is typed
-    as a server's: it has every method of that which is used on one key, or on the keys of one hash slot.
+    as a server's: it has every method of that which is used on one key, or on the keys of one hash slot. Whoever closes
+    it closes its connections.
     """
     address = parse(url)
     match address.topology:
@@ -170,7 +171,7 @@ def connect(url: str, *, max_connections: int = 50, timeout_s: float = 5.0) -> R
                 socket_timeout=timeout_s,
                 socket_connect_timeout=timeout_s,
             )
-            return Redis(connection_pool=pool)
+            return Redis.from_pool(pool)
 
 
 def _traced(script: str) -> AbstractContextManager[Span]:

@@ -114,10 +114,6 @@ class Cluster(RedisCluster):
         async with self._slots:
             return await super().execute_command(*args, **kwargs)
 
-    async def aclose(self, close_connection_pool: bool | None = None) -> None:
-        """Closes every connection in any case: the argument is there because `Redis.aclose` has it."""
-        await super().aclose()
-
     def _node_of(self, key: str) -> ClusterNode:
         node = self.get_node_from_key(key)
         if node is None:

@@ -130,7 +130,6 @@ async def redis(valkey: Valkey) -> AsyncIterator[Redis]:
     yield client
     await client.flushall()
     await client.aclose()
-    await client.connection_pool.disconnect()
 
 
 @pytest.fixture

@@ -161,7 +161,7 @@ async def theatre(setting: Setting, folder: Path) -> AsyncIterator[Theatre]:
         opened.push_async_callback(stage.server.aclose)
         await stage.server.start()
         stage.redis = connect(stage.server.url)
-        opened.push_async_callback(stage.redis.connection_pool.disconnect)
+        opened.push_async_callback(stage.redis.aclose)
         stage.recording = Recording(stage.redis, awake_s)
         for number in range(setting.workers):
             orders = Orders(

@@ -113,7 +113,6 @@ async def staged(
         if quick:
             resilience = replace(resilience, **QUICK)
         redis = connect(redis_url)
-        opened.push_async_callback(redis.connection_pool.disconnect)
         opened.push_async_callback(redis.aclose)
         llm = wiring.prompted_llm(settings, redis, resilience)
         opened.push_async_callback(llm.aclose)

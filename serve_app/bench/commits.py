@@ -73,7 +73,7 @@ async def rate(url: str, durability: Durability, *, writers: int, seconds: float
         await asyncio.gather(*(_written(store, writer, began + seconds, seen) for writer in range(writers)))
         took_s, cpu_s = time.perf_counter() - began, time.process_time() - spent
     finally:
-        await client.aclose(close_connection_pool=True)
+        await client.aclose()
     latencies_ms = seen.latencies_ms or [float("nan")]
     count = len(seen.latencies_ms)
     return Rate(

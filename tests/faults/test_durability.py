@@ -40,7 +40,7 @@ async def client_of(url: str) -> AsyncIterator[Redis]:
     try:
         yield client
     finally:
-        await client.aclose(close_connection_pool=True)
+        await client.aclose()
 
 
 def a_commit(record_id: str, version: int = 0) -> Commit:

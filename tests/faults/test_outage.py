@@ -200,7 +200,6 @@ async def _desk(server: Server, folder: Path) -> AsyncIterator[Desk]:
     finally:
         await actor.aclose()
         await redis.aclose()
-        await redis.connection_pool.disconnect()
 
 
 @asynccontextmanager
@@ -217,7 +216,6 @@ async def _left_journal(server: Server, folder: Path) -> AsyncIterator[tuple[Rec
         yield store, Outage(store, folder / "journal"), path
     finally:
         await redis.aclose()
-        await redis.connection_pool.disconnect()
 
 
 def _commit(version: int) -> Commit:

@@ -323,7 +323,7 @@ def settings(valkey: Valkey, tmp_path: Path) -> Iterator[Settings]:
     async def emptied() -> None:
         redis = connect(valkey.url)
         await redis.flushall()
-        await redis.aclose(close_connection_pool=True)
+        await redis.aclose()
 
     asyncio.run(emptied())
 
@@ -340,7 +340,7 @@ def recorded(settings: Settings, *calls: CallRecord, session: bool = True) -> No
             await RecordStore(RedisBackend(redis), kind="session").commit(opening)
         for call in calls:
             await RedisLedger(redis).record(call)
-        await redis.aclose(close_connection_pool=True)
+        await redis.aclose()
 
     asyncio.run(record())
 

@@ -52,7 +52,7 @@ async def client_of(group: Group, **options: float) -> AsyncIterator[Redis]:
     try:
         yield client
     finally:
-        await client.aclose(close_connection_pool=True)
+        await client.aclose()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=MADE)
@@ -279,7 +279,7 @@ async def test_the_settings_make_a_client_that_writes_as_they_say(group: Group) 
         await backend.ping()
         await RecordStore(backend, kind="session").commit(a_commit("s1"))
     finally:
-        await client.aclose(close_connection_pool=True)
+        await client.aclose()
 
 
 async def test_a_password_that_is_not_taken_is_told_to_nobody(group: Group, caplog: pytest.LogCaptureFixture) -> None:
