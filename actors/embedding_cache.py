@@ -106,8 +106,11 @@ class CachedEmbedder:
         """Texts whose vectors are in this process."""
         return len(self._held)
 
-    async def embed(self, texts: Sequence[str], origin: Origin = NOBODY, *, private: bool = False) -> Vectors:
-        """A row for each text, in their order. Raises as the inner embedder does."""
+    async def embed(
+        self, texts: Sequence[str], origin: Origin = NOBODY, *, private: bool = False, counted: bool = True
+    ) -> Vectors:
+        """A row for each text, in their order. Raises as the inner embedder does. `counted` says that these lookups
+        tell how much the cache is worth; those of texts that come once, at a start, do not."""
         digests = [self._digest(text) for text in texts]
         rows: dict[bytes, Vectors] = {}
         missing: dict[bytes, str] = {}
@@ -123,9 +126,10 @@ class CachedEmbedder:
             else:
                 missing[digest] = text
         found = len(texts) - len(missing)
-        self._recorder.looked_up(CacheLevel.L1, Operation.EMBED, hits=found, misses=len(missing))
+        if counted:
+            self._recorder.looked_up(CacheLevel.L1, Operation.EMBED, hits=found, misses=len(missing))
         if missing:
-            rows |= await self._fetched(missing, origin, private=private)
+            rows |= await self._fetched(missing, origin, private=private, counted=counted)
         for digest, future in coming.items():
             rows[digest] = await asyncio.shield(future)
         if not texts:
@@ -137,11 +141,13 @@ class CachedEmbedder:
             self._looking.cancel()
         await self._inner.aclose()
 
-    async def _fetched(self, missing: dict[bytes, str], origin: Origin, *, private: bool) -> dict[bytes, Vectors]:
+    async def _fetched(
+        self, missing: dict[bytes, str], origin: Origin, *, private: bool, counted: bool
+    ) -> dict[bytes, Vectors]:
         """From Redis or computed, for all who ask meanwhile. A caller that goes away leaves the others theirs."""
         futures = {digest: asyncio.get_running_loop().create_future() for digest in missing}
         self._coming |= futures
-        fetching = asyncio.create_task(self._fetch(missing, futures, origin, private=private))
+        fetching = asyncio.create_task(self._fetch(missing, futures, origin, private=private, counted=counted))
         self._fetching.add(fetching)
         fetching.add_done_callback(self._fetched_by_then)
         return await asyncio.shield(fetching)
@@ -159,9 +165,10 @@ class CachedEmbedder:
         origin: Origin,
         *,
         private: bool,
+        counted: bool,
     ) -> dict[bytes, Vectors]:
         try:
-            rows = {} if private else await self._from_shared(list(missing))
+            rows = {} if private else await self._from_shared(list(missing), counted=counted)
             self.figures.shared += len(rows)
             left = {digest: text for digest, text in missing.items() if digest not in rows}
             if left:
@@ -189,7 +196,7 @@ class CachedEmbedder:
     async def _compute(self, payer: _Payer, texts: list[str]) -> list[Vectors]:
         return list(await self._inner.embed(texts, payer.origin))
 
-    async def _from_shared(self, digests: list[bytes]) -> dict[bytes, Vectors]:
+    async def _from_shared(self, digests: list[bytes], *, counted: bool) -> dict[bytes, Vectors]:
         if self._shared is None:
             return {}
         try:
@@ -204,7 +211,8 @@ class CachedEmbedder:
             if kept is not None and len(kept) == size
         }
         missed = len(digests) - len(rows)
-        self._recorder.looked_up(CacheLevel.L2, Operation.EMBED, hits=len(rows), misses=missed)
+        if counted:
+            self._recorder.looked_up(CacheLevel.L2, Operation.EMBED, hits=len(rows), misses=missed)
         return rows
 
     async def _to_shared(self, rows: dict[bytes, Vectors]) -> None:

@@ -169,7 +169,8 @@ class Retriever:
             await self._store.ensure(self._resources)
             resources = self._catalogue.resources
             if await self._store.count(self._resources, {}) < len(resources):
-                vectors = await self._embedder.embed([resource_text(resource) for resource in resources], INDEXING)
+                texts = [resource_text(resource) for resource in resources]
+                vectors = await self._embedder.embed(texts, INDEXING, counted=False)
                 points = [
                     Point(id=_point_id("resource", resource.id), vector=vector, payload={"id": resource.id})
                     for resource, vector in zip(resources, vectors, strict=True)

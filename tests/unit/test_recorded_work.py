@@ -137,6 +137,15 @@ async def test_without_redis_only_the_process_is_asked() -> None:
     assert observed(buffer).caches == {CacheLabels(CacheLevel.L1, Operation.EMBED): Lookups(hits=0, misses=1)}
 
 
+async def test_indexing_the_catalogue_says_nothing_of_what_the_cache_is_worth() -> None:
+    buffer, shared = Buffer("p1"), Shared()
+    embedder = CountingEmbedder()
+    finder = Retriever(store=WatchedStore(), embedder=embedder, catalogue=CATALOGUE, shared=shared, recorder=buffer)
+    await finder.ready()
+    assert embedder.calls
+    assert lookups(buffer, Operation.EMBED) == {}
+
+
 async def test_searches_are_timed_and_their_failures_counted() -> None:
     buffer, store = Buffer("p1"), WatchedStore()
     ticks = iter(range(0, 10**12, 7_000_000))
