@@ -26,6 +26,7 @@ import uvloop
 from actors.monitoring.merging import Merger
 from loadtests.drills.stage import valkey
 from serve_app import wiring
+from serve_app.bench.processes import Meter, used_s
 from serve_app.measuring import COLLECTED_EVERY_S
 from state.backend import RedisBackend, connect
 from state.metrics.buckets import minute_of
@@ -139,11 +140,11 @@ def main() -> int:
     asked = parser.parse_args()
     with valkey() as url:
         uvloop.run(measured(url, began_ms=minute_of(wiring.now_ms()), rate=asked.rate, seconds=5))
-        servers = [child for child in psutil.Process().children() if "valkey" in child.name()]
-        before = sum(sum(server.cpu_times()[:2]) for server in servers)
+        meter = Meter(psutil.Process())
+        before = meter.cpu_s()
         began_ms = minute_of(wiring.now_ms())
         used = dict(uvloop.run(measured(url, began_ms=began_ms, rate=asked.rate, seconds=asked.seconds)))
-        used["Valkey"] = sum(sum(server.cpu_times()[:2]) for server in servers) - before
+        used["Valkey"] = used_s(before, meter.cpu_s())["valkey"]
     print(f"{asked.rate} questions a second, {sum(role.processes for role in ROLES)} processes, {asked.seconds} s\n")
     print("| part | CPU-ms a second | CPU-ms a question |\n| --- | --- | --- |")
     for part, seconds in {**used, "all": sum(used.values())}.items():
