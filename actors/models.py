@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +24,9 @@ CHARACTERS_PER_TOKEN_AT_MOST = 5.0
 """Of prompts, CVs and jobs: a text has at least a token for each 5 characters."""
 
 CHARACTERS_PER_TOKEN_LIKELY = 4.4
+
+MOST_MODELS = 256
+"""Whose facts are kept once they are found: every call asks for its model's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,7 @@ class ModelFacts:
         return math.ceil(self.cache_minimum_tokens * CHARACTERS_PER_TOKEN_AT_MOST)
 
 
+@lru_cache(maxsize=MOST_MODELS)
 def facts_of(model: str) -> ModelFacts | None:
     """The facts of a model's family, the one with the longest name that fits; None for an unknown model.
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
-from state.codec import pack, pack_documents, pack_entry, pack_session, unpack, unpack_session
+from state.codec import Written, pack, pack_documents, pack_entry, pack_session, unpack, unpack_session
 from state.errors import AskwellError, Fenced, OwnedElsewhere, StoreUnavailable
 from state.events import WITHDRAWALS, Event
 from state.lease import Lease
@@ -53,6 +53,7 @@ class Held:
     committing: asyncio.Lock = field(default_factory=asyncio.Lock)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     telling: Telling = field(default_factory=Telling)
+    written: Written = field(default_factory=Written)
     dropped: bool = False
 
     def entries(self, after: int) -> list[bytes] | None:
@@ -358,7 +359,7 @@ class Ownership:
             owner=held.owner,
             epoch=held.epoch,
             version=before,
-            state=pack_session(session),
+            state=pack_session(session, held.written),
             documents=pack_documents(session) if before == 0 else b"",
             entry=entry,
             ttl_ms=self._ttl_ms,

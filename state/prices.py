@@ -15,17 +15,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from state.errors import InvalidField
 from state.spending import NO_USAGE, Usage
 
+if TYPE_CHECKING:
+    from genai_prices.types import PriceCalculation
+
 VARIABLE = "ASKWELL_PRICES"
 MILLION = 1_000_000
 MAX_PER_MILLION = 1_000_000
+MAX_FLAT = 256
+"""Models whose rates are kept; there are no more in use at once."""
+SOME_OF_EVERYTHING = Usage(input_tokens=7_919, cached_tokens=1_009, cache_write_tokens=101, output_tokens=503)
 
 Dollars = Annotated[Decimal, Field(ge=0, le=MAX_PER_MILLION)]
 
@@ -112,7 +119,38 @@ def uncached(usage: Usage) -> Usage:
 
 
 def _listed(provider: str, model: str, usage: Usage, at_ms: int | None) -> Decimal | None:
-    """By genai-prices. Its own search for a provider is too generous ('openai-compatible' is OpenAI to it),
+    """By genai-prices, or by its rates as they are kept where they are the same for every call."""
+    flat = _flat(provider, model)
+    if flat is not None:
+        return flat.price(usage)
+    found = _calculated(provider, model, usage, at_ms)
+    return None if found is None else found.total_price
+
+
+@lru_cache(maxsize=MAX_FLAT)
+def _flat(provider: str, model: str) -> Rates | None:
+    """The rates of a model whose list has no tiers and no dates: with them a price takes a tenth of the list's time.
+
+    Taken only where they give what the list does for a usage that has some of everything.
+    """
+    found = _calculated(provider, model, SOME_OF_EVERYTHING, None)
+    if found is None or isinstance(found.model.prices, list):
+        return None
+    listed = found.model_price
+    try:
+        rates = Rates(
+            input_per_million=_RATE.validate_python(listed.input_mtok),
+            output_per_million=_RATE.validate_python(listed.output_mtok),
+            cached_per_million=_RATE_IF_ANY.validate_python(listed.cache_read_mtok),
+            cache_write_per_million=_RATE_IF_ANY.validate_python(listed.cache_write_mtok),
+        )
+    except ValidationError:
+        return None  # of tiers, or without a price
+    return rates if rates.price(SOME_OF_EVERYTHING) == found.total_price else None
+
+
+def _calculated(provider: str, model: str, usage: Usage, at_ms: int | None) -> PriceCalculation | None:
+    """The list's own calculation. Its search for a provider is too generous ('openai-compatible' is OpenAI to it),
     so that only a provider of exactly this name counts."""
     from genai_prices import Usage as Counted  # noqa: PLC0415 - takes 0.1 s, and 0.2 s more at its first price
     from genai_prices import calc_price  # noqa: PLC0415
@@ -128,12 +166,11 @@ def _listed(provider: str, model: str, usage: Usage, at_ms: int | None) -> Decim
         found = calc_price(counted, model.removeprefix("models/"), provider_id=provider, genai_request_timestamp=at)
     except LookupError:
         return None
-    rates = found.model_price
-    if found.provider.id != provider or rates.input_mtok is None:
+    if found.provider.id != provider or found.model_price.input_mtok is None:
         return None
-    if rates.output_mtok is None and usage.output_tokens:
+    if found.model_price.output_mtok is None and usage.output_tokens:
         return None  # an embedding model has no output, and no price for one
-    return found.total_price
+    return found
 
 
 def _consistent(usage: Usage) -> bool:
@@ -147,6 +184,8 @@ def _consistent(usage: Usage) -> bool:
 
 
 _RATES: TypeAdapter[Rates] = TypeAdapter(Rates)
+_RATE: TypeAdapter[Decimal] = TypeAdapter(Dollars)
+_RATE_IF_ANY: TypeAdapter[Decimal | None] = TypeAdapter(Dollars | None)
 
 
 def _rates(path: Path, key: str, value: Any) -> Rates:

@@ -43,10 +43,13 @@ def best_part(text: str, claim: str) -> str:
     """The shortest part of `text` that shares the most words and figures with `claim`."""
     if len(text.split()) <= MAX_WHOLE_WORDS:
         return text.strip()
-    wanted = _shareable(claim)
-    ranked = ((len(wanted & _shareable(part)), -len(part), part) for part in _parts(text))
-    shared, _, best = max(ranked, key=lambda found: found[:2])
-    return best if shared else text.strip()
+    words, figures = stems(claim), quantity_keys(claim)
+    parts = [(len(words & stems(part)), -len(part), -place, part) for place, part in enumerate(_parts(text))]
+    best: tuple[int, int, int, str] = (-1, 0, 0, "")
+    for shared, length, place, part in sorted(parts, reverse=True):
+        if (shared + len(figures), length, place) > best[:3]:  # else no figure in it could make it the best
+            best = max(best, (shared + len(figures & quantity_keys(part)), length, place, part))
+    return best[3] if best[0] else text.strip()
 
 
 def _with_claims(bullet: Bullet, claims: Iterator[Claim]) -> Bullet:
@@ -56,10 +59,6 @@ def _with_claims(bullet: Bullet, claims: Iterator[Claim]) -> Bullet:
 def _quoted(claim: Claim, inputs: Inputs, lines: Mapping[int, str]) -> Claim:
     text = None if claim.quote else source_text(claim.source, inputs, lines)
     return claim if text is None else replace(claim, quote=best_part(text, claim.text))
-
-
-def _shareable(text: str) -> frozenset[object]:
-    return frozenset((*stems(text), *quantity_keys(text)))
 
 
 def _parts(text: str) -> Iterator[str]:

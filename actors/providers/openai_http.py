@@ -2,7 +2,7 @@
 
 The SDK's typed methods cost more CPU than everything else in a call together: they transform the request
 and build a model of the reply that nobody reads (`python -m loadtests.sdk_cost`). So this asks for the raw
-response, by the SDK's own way to do that, and over its aiohttp transport.
+response, by the SDK's own way to do that, over its aiohttp transport, with the body as bytes and the URL whole.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import cast
 
 import aiohttp
 import httpx2
+import msgspec
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream, DefaultAioHttpClient
 
 from actors.providers import addresses
@@ -46,6 +47,7 @@ class OpenAIConnection:
             timeout=None,
             http_client=DefaultAioHttpClient(limits=_LIMITS, timeout=None, follow_redirects=False),
         )
+        self._base_url = str(self._client.base_url).rstrip("/")
 
     async def read(self, path: str, body: Mapping[str, object], *, model: str) -> bytes:
         """The body of the reply to a POST. Raises `ProviderError` in the name of `model`."""
@@ -77,7 +79,11 @@ class OpenAIConnection:
         response = cast(
             httpx2.Response,
             await self._client.post(
-                path, body=body, cast_to=httpx2.Response, stream=True, stream_cls=AsyncStream[object]
+                self._base_url + path,
+                content=msgspec.json.encode(body),
+                cast_to=httpx2.Response,
+                stream=True,
+                stream_cls=AsyncStream[object],
             ),
         )
         try:

@@ -15,6 +15,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
+import msgspec
+
 from state.messages import NOBODY, Origin
 from state.model import Priority
 from state.spending import Usage
@@ -63,7 +65,7 @@ class Call:
         """The same for two calls exactly if the same tenant asks the same of the same model."""
         asked = [self.origin.tenant, self.variant, self.kind, self.system, self.context, self.task]
         turns = [[turn.role, turn.text] for turn in self.turns]
-        return hashlib.sha256(json.dumps([*asked, turns, self.schema]).encode()).hexdigest()
+        return hashlib.sha256(msgspec.json.encode([*asked, turns, self.schema])).hexdigest()
 
     @property
     def characters(self) -> int:

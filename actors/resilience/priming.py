@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections import OrderedDict
 from dataclasses import replace
+
+import msgspec
 
 from actors.providers.port import Call, Provider, Reply
 
@@ -90,5 +91,6 @@ class Primed:
 
 def _prefix(call: Call) -> tuple[str, int]:
     """What the call shares with others of its operation and session, and how long that is."""
-    texts = (call.variant, json.dumps(call.schema), call.system, call.context)
-    return hashlib.sha256("\x00".join(texts).encode()).hexdigest(), sum(map(len, texts))
+    schema = msgspec.json.encode(call.schema)
+    shared = msgspec.json.encode([call.variant, call.system, call.context])
+    return hashlib.sha256(schema + shared).hexdigest(), len(schema) + len(call.system) + len(call.context)
