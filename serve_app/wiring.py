@@ -98,8 +98,9 @@ def llm(settings: Settings, queues: Queues | None = None, recorder: Recorder = S
 def prompted_llm(
     settings: Settings, store: Redis, figures: Resilience, queues: Queues | None = None, recorder: Recorder = SILENT
 ) -> PromptedLLM:
-    """The language models under all policies, recorded in `store`, and for the metrics."""
-    ledger, flights = RedisLedger(store), RedisFlights(store)
+    """The language models under all policies, recorded in `store`, and for the metrics. Calls are shared with other
+    replicas where there can be others: it takes two round trips a call."""
+    ledger, flights = RedisLedger(store), RedisFlights(store) if settings.generator_max > 1 else None
     return recorded_llm(settings, figures, ledger=ledger, flights=flights, queues=queues, recorder=recorder)
 
 

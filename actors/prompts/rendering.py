@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from string import Template
 from typing import Any, assert_never
 
@@ -22,6 +23,9 @@ from actors.prompts.schemas import expected, wire
 from actors.providers.port import Turn
 from state.messages import EvaluateAnswer, FindGaps, RefineAnswer, WriteAnswer, WritePrompts, WriteQuestion
 from state.model import Answer, Bullet, CriterionName, Document, Evaluation, Experience, Gap, Inputs, Prompt
+
+MOST_CONTEXTS = 64
+"""Kept in the process, and nowhere else, because a session's ten questions are asked about at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +88,12 @@ def repair(prompt: Rendered, reply_text: str, error: str, wordings: Mapping[str,
     )
 
 
+@lru_cache(maxsize=MOST_CONTEXTS)
 def context_of(cv: Document, job: Document) -> str:
     """A session's CV, with the line numbers that claims cite, and its job: the same for every operation."""
-    lines = (escaped(f"{number}: {line}") for number, line in cv.lines())
-    return f"{node('cv', lines)}\n\n{node('job', (escaped(line) for _, line in job.lines()))}"
+    numbered = "\n".join(f"{number}: {line}" for number, line in cv.lines())
+    plain = "\n".join(line for _, line in job.lines())
+    return f"{node('cv', filter(None, (escaped(numbered),)))}\n\n{node('job', filter(None, (escaped(plain),)))}"
 
 
 def _task(request: Request, wording: Wording) -> str:

@@ -31,6 +31,11 @@ class Interviewed(Asking):
     abstract = True
     interview: Interview | None = None
 
+    def on_start(self) -> None:
+        """Locust starts all users of a second in the same instant, and people come one by one."""
+        super().on_start()
+        self.pause(random.random())  # noqa: S311
+
     def open_and_answer(self) -> None:
         mark = new_mark()
         body = documents(mark) | {"max_questions": random.choice(QUESTIONS)}  # noqa: S311 - a mix, not a secret

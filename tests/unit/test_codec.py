@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from state.codec import (
     SCHEMA,
+    Written,
     pack,
     pack_documents,
     pack_entry,
@@ -58,6 +59,18 @@ def test_what_was_packed_is_unpacked_the_same(inputs: dict[str, Any], cv: str, j
 
 def test_packing_is_the_same_for_the_same_value() -> None:
     assert pack_session(a_session()) == pack_session(a_session())
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), texts), max_size=8))
+def test_what_is_packed_over_and_over_is_what_is_packed_once(changes: list[tuple[int, str]]) -> None:
+    first = walk(*list(SAMPLES.values())[:1])
+    session = a_session(gaps=(a_gap(),), questions=tuple(replace(first, id=f"q{n}") for n in range(3)))
+    written = Written()
+    for place, text in changes:
+        questions = list(session.questions)
+        questions[place] = replace(questions[place], text=text)
+        session = replace(session, questions=tuple(questions), gaps=(replace(session.gaps[0], title=text),))
+        assert pack_session(session, written) == pack_session(session)
 
 
 @pytest.mark.parametrize("name", EVENTS)

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from genai_prices.data import providers
 from hypothesis import given
 from hypothesis import strategies as st
 
+from state import prices
 from state.errors import InvalidField
 from state.prices import Prices, Rates, prices_from, read_overrides, uncached
 from state.spending import Usage
@@ -58,6 +60,23 @@ def test_a_long_input_costs_its_tier_s_price_from_its_first_token_on() -> None:
     prices = Prices()
     short, long = (prices.exact("google", "gemini-2.5-pro", Usage(input_tokens=n)) for n in (200_000, 200_001))
     assert (short, long) == (Decimal("0.25"), 200_001 * Decimal("2.5") / 1_000_000)
+
+
+def test_rates_that_are_kept_give_what_the_list_gives_for_every_model_of_it() -> None:
+    usages = [
+        Usage(input_tokens=1_000_003, cached_tokens=7, cache_write_tokens=13, output_tokens=99_991),
+        Usage(input_tokens=17, output_tokens=1),
+        Usage(input_tokens=2_000_000, cached_tokens=2_000_000),
+    ]
+    models = [(provider.id, model.id) for provider in providers for model in provider.models]
+    kept = 0
+    for provider, model in models:
+        kept += prices._flat(provider, model) is not None
+        for usage in usages:
+            calculated = prices._calculated(provider, model, usage, None)
+            exact = None if calculated is None else calculated.total_price
+            assert Prices().exact(provider, model, usage) == exact, (provider, model)
+    assert kept > len(models) / 2
 
 
 def test_a_price_that_changes_on_a_day_is_that_of_the_call_s_day() -> None:

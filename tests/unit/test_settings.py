@@ -103,8 +103,8 @@ def test_loopback_is_told_from_the_rest(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
 
 
-@pytest.mark.parametrize(("cores", "least", "most"), [(2, 1, 2), (64, 1, 4), (2, 3, 3)])
-def test_one_machine_has_no_more_replicas_of_a_pool_than_cores_unless_asked_to(
+@pytest.mark.parametrize(("cores", "least", "most"), [(1, 1, 1), (2, 1, 1), (4, 1, 2), (64, 1, 4), (2, 3, 3)])
+def test_one_machine_has_no_more_replicas_of_a_pool_than_half_its_cores_unless_asked_to(
     cores: int, least: int, most: int
 ) -> None:
     settings = within(Settings(generator_min=least, generator_max=4), cores)
