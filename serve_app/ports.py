@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,15 +12,17 @@ from serve_app.locks import held
 from state.errors import Broken
 
 RANGES_FROM, RANGES_TO, RANGE = 20_000, 30_000, 100
-"""Below the ports that the kernel gives to connections, so that these do not take one of a range."""
+FREE_FROM, FREE_TO = 61_000, 65_536
+"""Below and above the ports that the kernel gives to connections, so that these do not take one."""
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on loopback that nobody listened on a moment ago, above those that the kernel gives to connections: a
+    service may take half a minute until it listens there. Raises `Broken` where none is free."""
+    for port in random.sample(range(FREE_FROM, FREE_TO), FREE_TO - FREE_FROM):
+        if refusal("127.0.0.1", port) is None:
+            return port
+    raise Broken(f"All ports from {FREE_FROM} to {FREE_TO - 1} are taken.")
 
 
 def refusal(host: str, port: int) -> str | None:
