@@ -114,7 +114,7 @@ class SessionStep(StrEnum):
     OPEN = "OPEN"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Document:
     """A CV or a job description as lines of plain text; line numbers (from 1) are what claims cite."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from string import Template
 from typing import Any, assert_never
+from weakref import WeakKeyDictionary
 
 from actors.grounding import said
 from actors.llm import Request
@@ -24,8 +24,8 @@ from actors.providers.port import Turn
 from state.messages import EvaluateAnswer, FindGaps, RefineAnswer, WriteAnswer, WritePrompts, WriteQuestion
 from state.model import Answer, Bullet, CriterionName, Document, Evaluation, Experience, Gap, Inputs, Prompt
 
-MOST_CONTEXTS = 64
-"""Kept in the process, and nowhere else, because a session's ten questions are asked about at once."""
+_CONTEXTS: WeakKeyDictionary[Document, tuple[str, str]] = WeakKeyDictionary()
+"""By CV: the job's text, and the two as a model reads them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +88,18 @@ def repair(prompt: Rendered, reply_text: str, error: str, wordings: Mapping[str,
     )
 
 
-@lru_cache(maxsize=MOST_CONTEXTS)
 def context_of(cv: Document, job: Document) -> str:
-    """A session's CV, with the line numbers that claims cite, and its job: the same for every operation."""
+    """A session's CV, with the line numbers that claims cite, and its job: the same for every operation.
+
+    Kept for as long as the CV itself is: a session's ten questions are asked about at once.
+    """
+    kept = _CONTEXTS.get(cv)
+    if kept is None or kept[0] != job.text:
+        kept = _CONTEXTS[cv] = (job.text, _context(cv, job))
+    return kept[1]
+
+
+def _context(cv: Document, job: Document) -> str:
     numbered = "\n".join(f"{number}: {line}" for number, line in cv.lines())
     plain = "\n".join(line for _, line in job.lines())
     return f"{node('cv', filter(None, (escaped(numbered),)))}\n\n{node('job', filter(None, (escaped(plain),)))}"

@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 import psutil
@@ -74,6 +75,7 @@ def staged(stub: Mapping[str, Any] | str, **changes: str) -> Iterator[Stage]:
     with the end of the log where either of the two does not start.
     """
     with (
+        ended_when_terminated(),
         tempfile.TemporaryDirectory(prefix="askwell-bench-") as folder,
         _providers(stub if isinstance(stub, str) else json.dumps(stub), Path(folder) / "stub.log") as (stub_url, taken),
     ):
@@ -95,6 +97,24 @@ def staged(stub: Mapping[str, Any] | str, **changes: str) -> Iterator[Stage]:
                 _service=Meter(psutil.Process(process.pid)),
                 _stub=Meter(psutil.Process(taken.pid)),
             )
+
+
+@contextmanager
+def ended_when_terminated() -> Iterator[None]:
+    """A SIGTERM ends what is open inside, as Ctrl-C does, in place of leaving a service behind. In another thread than
+    the main one, which alone can be told, nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def environment_of(**changes: str) -> dict[str, str]:

@@ -89,6 +89,17 @@ async def test_a_session_with_the_flag_gets_the_experimental_model(
     await llm.aclose()
 
 
+@pytest.mark.parametrize(("most", "shared"), [(1, 0), (2, 1)])
+async def test_only_a_generator_that_can_have_others_beside_it_shares_calls_with_them(
+    stub: Served, valkey: Valkey, redis: Redis, most: int, shared: int
+) -> None:
+    made = settings(stub, valkey, openai_api_key=KEY, generator_max=most)
+    llm = wiring.prompted_llm(made, redis, wiring.resilience(made))
+    await llm.complete(FindGaps(cv=CV, job=JOB, limit=1, origin=Origin(tenant="acme")), FoundGaps)
+    assert len(await redis.keys("askwell:flight:*")) == shared
+    await llm.aclose()
+
+
 async def test_a_tenant_whose_budget_is_spent_is_told_when_the_next_day_begins(
     stub: Served, valkey: Valkey, redis: Redis
 ) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from actors.llm import RESULTS, Request
 from actors.prompts import OPERATIONS, SCHEMAS, WORDINGS, Rendered, context_of, parsed, rendered, repair
 from actors.prompts.markup import escaped, leaf, seen
+from actors.prompts.rendering import _CONTEXTS
 from actors.providers.port import Call, Turn
 from state.errors import BrokenReply
 from state.messages import EvaluateAnswer, FindGaps, RefineAnswer, WriteAnswer, WritePrompts, WriteQuestion
@@ -126,6 +127,14 @@ class TestLayout:
     def test_every_operation_of_a_session_has_the_same_context(self) -> None:
         contexts = {rendered(request).context for request in requests()}
         assert contexts == {context_of(Document(text=CV), Document(text=JOB))}
+
+    def test_a_context_is_the_job_s_too_and_kept_no_longer_than_its_cv(self) -> None:
+        cv, jobs = Document(text="Ada, kept by nobody"), [Document(text=JOB), Document(text="Analyst")]
+        first, second, again = (context_of(cv, job) for job in (*jobs, jobs[0]))
+        assert first == again != second
+        assert cv in _CONTEXTS
+        del cv
+        assert Document(text="Ada, kept by nobody") not in _CONTEXTS
 
     def test_requests_of_a_session_differ_in_their_tasks_alone(self) -> None:
         one, other = (rendered(requests(text)[3]) for text in ("one", "other"))
