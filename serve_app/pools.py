@@ -66,8 +66,8 @@ class Pool:
 
 
 def within(settings: Settings, cores: int) -> Settings:
-    """For one machine with so many cores: more replicas would only take turns. A pool does at most half of what a
-    request takes, so one replica can use two cores up. A least number asked for is kept."""
+    """For one machine with so many cores: more replicas would only take turns. A pool does a third of what a
+    question takes, so that two cores are used up before one replica is. A least number asked for is kept."""
     enough = max(1, cores // 2)
     most = {
         f"{pool}_max": max(getattr(settings, f"{pool}_min"), min(getattr(settings, f"{pool}_max"), enough))

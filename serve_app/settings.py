@@ -176,10 +176,14 @@ class Settings(BaseSettings):
     session_actors: int = Field(2, ge=1, le=256, description="Session-state actors the sessions are spread over.")
     ingress_replicas: Replicas = Field(1, description="Replicas of the HTTP ingress.")
     generator_min: Replicas = Field(1, description="Fewest generator replicas.")
-    generator_max: Replicas = Field(4, description="Most generator replicas.")
+    generator_max: Replicas = Field(
+        4, description="Most generator replicas; `askwell up` has no more than half as many as there are cores."
+    )
     generator_concurrency: int = Field(64, ge=1, description="Requests one generator replica works on at once.")
     evaluator_min: Replicas = Field(1, description="Fewest evaluator replicas.")
-    evaluator_max: Replicas = Field(4, description="Most evaluator replicas.")
+    evaluator_max: Replicas = Field(
+        4, description="Most evaluator replicas; `askwell up` has no more than half as many as there are cores."
+    )
     evaluator_concurrency: int = Field(64, ge=1, description="Requests one evaluator replica works on at once.")
     retriever_min: Replicas = Field(1, description="Fewest retriever replicas, before a Qdrant server.")
     retriever_max: Replicas = Field(

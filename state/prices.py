@@ -129,7 +129,7 @@ def _listed(provider: str, model: str, usage: Usage, at_ms: int | None) -> Decim
 
 @lru_cache(maxsize=MAX_FLAT)
 def _flat(provider: str, model: str) -> Rates | None:
-    """The rates of a model whose list has no tiers and no dates: with them a price takes a tenth of the list's time.
+    """The rates of a model whose list has no tiers and no dates: with them a price takes a fortieth of the list's time.
 
     Taken only where they give what the list does for a usage that has some of everything.
     """

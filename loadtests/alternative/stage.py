@@ -17,7 +17,7 @@ import psutil
 from loadtests.provider_stub.config import StubConfig
 from loadtests.provider_stub.server import in_process_of_its_own
 from serve_app.bench.processes import Meter
-from serve_app.bench.stage import environment_of
+from serve_app.bench.stage import ended_when_terminated, environment_of
 from serve_app.ports import free_port
 from serve_app.valkey import Valkey
 from state.errors import AskwellError
@@ -59,7 +59,7 @@ def staged(stub: str, *, durability: str = "async") -> Iterator[Alternative]:
     """
     if not PYTHON.exists():
         raise AskwellError(f"There is no {PYTHON}: `make .venv-alternative/.installed` makes it.")
-    with ExitStack() as opened:
+    with ended_when_terminated(), ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="askwell-alternative-")))
         providers = opened.enter_context(in_process_of_its_own(StubConfig.from_json(stub)))
         valkey = Valkey(folder / "valkey")
