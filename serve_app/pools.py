@@ -67,11 +67,12 @@ class Pool:
 
 def within(settings: Settings, cores: int) -> Settings:
     """For one machine with so many cores: more replicas would only take turns. A pool does a third of what a
-    question takes, so that two cores are used up before one replica is. A least number asked for is kept."""
+    question takes, so that two cores are used up before one replica is. What an operator has asked for is kept."""
     enough = max(1, cores // 2)
     most = {
         f"{pool}_max": max(getattr(settings, f"{pool}_min"), min(getattr(settings, f"{pool}_max"), enough))
         for pool in ("generator", "evaluator")
+        if f"{pool}_max" not in settings.model_fields_set
     }
     return settings.model_copy(update=most)
 

@@ -177,12 +177,14 @@ class Settings(BaseSettings):
     ingress_replicas: Replicas = Field(1, description="Replicas of the HTTP ingress.")
     generator_min: Replicas = Field(1, description="Fewest generator replicas.")
     generator_max: Replicas = Field(
-        4, description="Most generator replicas; `askwell up` has no more than half as many as there are cores."
+        4,
+        description="Most generator replicas; not set, `askwell up` has no more than half as many as there are cores.",
     )
     generator_concurrency: int = Field(64, ge=1, description="Requests one generator replica works on at once.")
     evaluator_min: Replicas = Field(1, description="Fewest evaluator replicas.")
     evaluator_max: Replicas = Field(
-        4, description="Most evaluator replicas; `askwell up` has no more than half as many as there are cores."
+        4,
+        description="Most evaluator replicas; not set, `askwell up` has no more than half as many as there are cores.",
     )
     evaluator_concurrency: int = Field(64, ge=1, description="Requests one evaluator replica works on at once.")
     retriever_min: Replicas = Field(1, description="Fewest retriever replicas, before a Qdrant server.")

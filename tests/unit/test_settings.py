@@ -107,8 +107,9 @@ def test_loopback_is_told_from_the_rest(host: str, loopback: bool) -> None:
 def test_one_machine_has_no_more_replicas_of_a_pool_than_half_its_cores_unless_asked_to(
     cores: int, least: int, most: int
 ) -> None:
-    settings = within(Settings(generator_min=least, generator_max=4), cores)
+    settings = within(Settings(generator_min=least), cores)
     assert (settings.generator_min, settings.generator_max) == (least, most)
+    assert within(Settings(generator_max=4), cores).generator_max == 4
 
 
 def test_before_the_embedded_store_there_is_one_retriever() -> None:
