@@ -59,11 +59,10 @@ class Written:
         self._parts: dict[str, tuple[object, msgspec.Raw]] = {}
 
     def part(self, name: str, part: object) -> msgspec.Raw:
-        kept, raw = self._parts.get(name, (None, None))
-        if raw is None or kept is not part:
-            raw = msgspec.Raw(_ENCODER.encode(part))
-            self._parts[name] = (part, raw)
-        return raw
+        kept = self._parts.get(name)
+        if kept is None or kept[0] is not part:
+            kept = self._parts[name] = (part, msgspec.Raw(_ENCODER.encode(part)))
+        return kept[1]
 
 
 def pack_session(session: Session, written: Written | None = None) -> bytes:

@@ -137,13 +137,14 @@ def _flat(provider: str, model: str) -> Rates | None:
     if found is None or isinstance(found.model.prices, list):
         return None
     listed = found.model_price
+    told = {
+        "input_per_million": listed.input_mtok,
+        "output_per_million": listed.output_mtok,
+        "cached_per_million": listed.cache_read_mtok,
+        "cache_write_per_million": listed.cache_write_mtok,
+    }
     try:
-        rates = Rates(
-            input_per_million=_RATE.validate_python(listed.input_mtok),
-            output_per_million=_RATE.validate_python(listed.output_mtok),
-            cached_per_million=_RATE_IF_ANY.validate_python(listed.cache_read_mtok),
-            cache_write_per_million=_RATE_IF_ANY.validate_python(listed.cache_write_mtok),
-        )
+        rates = _RATES.validate_python(told)
     except ValidationError:
         return None  # of tiers, or without a price
     return rates if rates.price(SOME_OF_EVERYTHING) == found.total_price else None
@@ -184,8 +185,6 @@ def _consistent(usage: Usage) -> bool:
 
 
 _RATES: TypeAdapter[Rates] = TypeAdapter(Rates)
-_RATE: TypeAdapter[Decimal] = TypeAdapter(Dollars)
-_RATE_IF_ANY: TypeAdapter[Decimal | None] = TypeAdapter(Dollars | None)
 
 
 def _rates(path: Path, key: str, value: Any) -> Rates:

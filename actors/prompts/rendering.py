@@ -102,7 +102,7 @@ def context_of(cv: Document, job: Document) -> str:
 def _context(cv: Document, job: Document) -> str:
     numbered = "\n".join(f"{number}: {line}" for number, line in cv.lines())
     plain = "\n".join(line for _, line in job.lines())
-    return f"{node('cv', filter(None, (escaped(numbered),)))}\n\n{node('job', filter(None, (escaped(plain),)))}"
+    return f"{node('cv', escaped(numbered).splitlines())}\n\n{node('job', escaped(plain).splitlines())}"
 
 
 def _task(request: Request, wording: Wording) -> str:
